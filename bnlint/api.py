@@ -1,0 +1,59 @@
+"""What a rule may import."""
+
+from __future__ import annotations
+
+from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
+from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
+from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
+from bnlint.keras_api.shapes import UNKNOWN
+from bnlint.program import Program, functions_around, is_constant
+from bnlint.purpose import expects_an_error, in_gradient, purpose
+from bnlint.rule import Option, Options, Rule
+from bnlint.shift import End, shift_ends
+
+__all__ = [
+    "UNKNOWN",
+    "Call",
+    "ClassV",
+    "Const",
+    "Context",
+    "Edit",
+    "End",
+    "Event",
+    "Finding",
+    "Fix",
+    "FunctionV",
+    "LayerV",
+    "ModelV",
+    "Option",
+    "Options",
+    "Program",
+    "Related",
+    "Rule",
+    "Severity",
+    "Span",
+    "TensorV",
+    "Unknown",
+    "Value",
+    "World",
+    "expects_an_error",
+    "functions_around",
+    "in_gradient",
+    "is_constant",
+    "purpose",
+    "report",
+    "shift_ends",
+]
+
+
+def report(
+    rule: Rule,
+    span: Span,
+    message: str,
+    *,
+    severity: Severity | None = None,
+    related: tuple[Related, ...] = (),
+    fix: Fix | None = None,
+) -> Finding:
+    """A finding of ``rule``, at its own severity unless another is given."""
+    return Finding(rule.code, rule.name, severity or rule.severity, span, message, related, fix)

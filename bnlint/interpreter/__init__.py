@@ -1,0 +1,47 @@
+"""The abstract interpreter: Keras code in, the models that Keras would build out, nothing run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bnlint.index import Project
+    from bnlint.interpreter.machine import Machine
+    from bnlint.program import Program
+
+
+def new_machine(project: Project, keras_version: str = "auto") -> Machine:
+    """A machine for a project, with everything registered that it can interpret."""
+    from bnlint.interpreter import (  # noqa: F401  each registers what it interprets
+        configuration,
+        expressions,
+        natives,
+        numpy_natives,
+        statements,
+        stdlib,
+        training,
+    )
+    from bnlint.interpreter.machine import Machine
+    from bnlint.interpreter.modules import Modules
+    from bnlint.interpreter.natives import KerasHooks
+    from bnlint.pins import pinned_generation
+    from bnlint.keras_api.table import table
+
+    pinned = pinned_generation(Path(project.root)) if keras_version == "auto" else keras_version[:1]
+    generation = pinned or "3"
+    return Machine(table(), Modules(project), generation, KerasHooks())
+
+
+def analyse(project: Project, files: Sequence[Path], keras_version: str = "auto") -> Program:
+    """Interpret some files of a project.
+
+    ``keras_version`` is "auto", "2", "3" or a release such as "3.8": what ``keras`` and ``tf.keras`` mean.
+    """
+    from bnlint.interpreter.entries import Entries
+    from bnlint.program import Program
+
+    machine = new_machine(project, keras_version)
+    Entries(machine).run(files)
+    return Program(machine)

@@ -1,0 +1,124 @@
+"""Backbones: ``keras.applications`` by the table, and models that are loaded."""
+
+from __future__ import annotations
+
+from bnlint.interpreter.layers import make_site, register
+from bnlint.interpreter.machine import CallSite, Machine, native
+from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
+from bnlint.interpreter.tensors import shape_from, tensors_in
+from bnlint.interpreter.values import Arguments, Const, SymbolV, TupleV, Unknown, Value
+from bnlint.keras_api.shapes import UNKNOWN, Shape
+
+
+def make_application(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSite) -> Value | None:
+    """A model of ``keras.applications``; None where the table has no such constructor."""
+    generation = symbol.generation or m.generation
+    application = m.table.application(symbol.path, generation)
+    if application is None:
+        return None
+    names = [each.name for each in application.parameters]
+    bound: dict[str, Value] = dict(zip(names, arguments.positional))
+    bound.update(arguments.keywords)
+    model = ModelV(SymbolV("keras.Model"), symbol="keras.Model", generation=generation)
+    model.kind = "application"
+    model.application = symbol.path
+    model.site = make_site(m, site, arguments, dict(enumerate(names)))
+    model.arguments = bound
+    model.open_arguments = arguments.open_keywords or arguments.open_positional
+    register(m, model, {key: value for key, value in bound.items() if key == "name"}, site)
+    model.has_batchnorm = application.batchnorms > 0
+    weights = m.resolve(bound.get("weights", Const("imagenet")))
+    if isinstance(weights, Const) and not ("weights" not in bound and model.open_arguments):
+        model.weights = "random" if weights.value is None else "pretrained"
+    else:
+        model.weights = "unknown"
+    given = bound.get("input_tensor")
+    tensor = next(tensors_in(given), None) if given is not None else None
+    model.inputs = [tensor] if tensor is not None else []
+    model.complete = False
+    return model
+
+
+def layers_of(m: Machine, model: ModelV) -> list[LayerV]:
+    """The layers of a backbone, made from the table when first asked for."""
+    if model.kind != "application" or model.inner:
+        return model.inner
+    application = m.table.application(model.application, model.generation or "3")
+    if application is None:
+        return model.inner
+    top = _flag(m, model, "include_top", True)
+    pooling = m.resolve(model.arguments.get("pooling", Const(None)))
+    wanted = pooling.value if isinstance(pooling, Const) and isinstance(pooling.value, str) else None
+    m.touch(model)
+    for cls, name in application.layers(include_top=top, pooling=wanted):
+        stub = LayerV(SymbolV(cls, model.generation), symbol=cls, generation=model.generation)
+        stub.name = Const(name)
+        stub.weights = model.weights
+        stub.trainable = model.trainable
+        stub.backbone = model
+        stub.world = model.world
+        model.inner.append(stub)
+    return model.inner
+
+
+def _flag(m: Machine, model: ModelV, name: str, default: bool) -> bool:
+    value = m.resolve(model.arguments.get(name, Const(default)))
+    return bool(value.value) if isinstance(value, Const) else default
+
+
+def output_rank(m: Machine, model: ModelV) -> Shape:
+    """The shape of a backbone's output, as far as its rank goes."""
+    if _flag(m, model, "include_top", True):
+        return None
+    pooling = m.resolve(model.arguments.get("pooling", Const(None)))
+    if isinstance(pooling, Const):
+        return (None, UNKNOWN) if pooling.value else (None, UNKNOWN, UNKNOWN, UNKNOWN)
+    return None
+
+
+def application_output(m: Machine, model: ModelV, call: Call) -> Value:
+    """The output of a backbone that is called like a layer."""
+    tensor = TensorV(output_rank(m, model), call, 0, any(each.symbolic for each in call.inputs))
+    call.outputs = [tensor]
+    return tensor
+
+
+def end_tensor(m: Machine, model: ModelV, which: str) -> TensorV:
+    """``backbone.input`` and ``backbone.output``: tensors of its own graph."""
+    known = model.inputs if which == "input" else model.outputs
+    if known:
+        return known[0]
+    shape: Shape = output_rank(m, model)
+    if which == "input":
+        given = m.resolve(model.arguments.get("input_shape", Const(None)))
+        rest = shape_from(given) if isinstance(given, (TupleV,)) else None
+        shape = (None, *rest) if rest is not None else None
+    return TensorV(shape, None, 0, True, model)
+
+
+@native(
+    "keras.models.load_model",
+    "keras.saving.load_model",
+    "tensorflow.saved_model.load",
+    "tensorflow_hub.load",
+    "tensorflow_hub.KerasLayer",
+    "keras.layers.TFSMLayer",
+    "keras.models.model_from_json",
+    "keras.models.model_from_yaml",
+    "keras.models.model_from_config",
+)
+def load_model(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """A model from a file: its layers cannot be told, its weights are what was saved."""
+    model = ModelV(SymbolV("keras.Model"), symbol="keras.Model", generation=site.generation or m.generation)
+    model.kind = "loaded"
+    model.complete = False
+    model.weights = "random" if "model_from" in site.path else "loaded"
+    model.site = make_site(m, site, arguments, {})
+    model.arguments = dict(arguments.keywords)
+    register(m, model, {}, site)
+    return model
+
+
+def unknown_layers(model: ModelV) -> Unknown:
+    """The layers of a model that cannot be told."""
+    return Unknown(("layers", ("?", id(model))))

@@ -1,0 +1,28 @@
+"""The budgets: all count work or sizes, never seconds, so that answers do not depend on the machine."""
+
+STEPS = 400_000
+"""Steps of one course of one entry point."""
+
+WORLDS = 24
+"""Courses of one entry point."""
+
+DEPTH = 60
+"""Nested calls of project functions."""
+
+RECURSION = 6
+"""How often one function may be on the stack at once."""
+
+ROUNDS = 2
+"""Rounds of a loop over something unknown."""
+
+REPEATS = 400
+"""Rounds of a loop over a range or of a ``while`` with a known test."""
+
+ITEMS = 20_000
+"""Items of one container."""
+
+TEXT = 20_000
+"""Characters of one string, bits of one integer."""
+
+YIELDS = 2_000
+"""Items taken from one generator."""

@@ -1,0 +1,118 @@
+"""What Keras and TensorFlow are set up with, decorators that change nothing, and other small functions of theirs."""
+
+from __future__ import annotations
+
+from bnlint.interpreter.graphs import trace
+from bnlint.interpreter.machine import CallSite, Machine, method, native
+from bnlint.interpreter.tensors import tensors_in
+from bnlint.interpreter.values import NONE, Arguments, Const, InstanceV, ListV, SymbolV, Unknown, Value, unknown
+
+KEEPS_FUNCTION = (
+    "tensorflow.function", "tensorflow.autograph.experimental.do_not_convert", "tensorflow.autograph.to_graph",
+    "tensorflow.contrib.framework.add_arg_scope", "tensorflow.contrib.eager.defun", "tensorflow.custom_gradient",
+    "tensorflow.recompute_grad", "tensorflow.jit", "tensorflow.__internal__.tracking.no_automatic_dependency_tracking",
+    "tensorflow.python.util.tf_export.keras_export", "tensorflow.python.util.tf_export.tf_export",
+    "tensorflow.python.framework.ops.RegisterGradient", "keras.saving.register_keras_serializable",
+    "keras.utils.register_keras_serializable", "keras.src.api_export.keras_export", "jax.jit", "jax.checkpoint", "jax.remat",
+    "gin.configurable", "gin.register", "typeguard.typechecked", "beartype.beartype", "hydra.main", "numba.jit", "numba.njit",
+    "tensorflow_probability.internal.prefer_static", "typing.overload", "typing.final", "typing.no_type_check",
+    "typing_extensions.deprecated", "warnings.deprecated", "pytest.fixture", "pytest.mark.parametrize", "torch.no_grad",
+)  # fmt: skip
+"""Decorators, with or without arguments, that give the function they get, as far as a model is concerned."""
+
+
+def keep_function(path: str) -> None:
+    @native(path)
+    def call(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+        first = arguments.positional[0] if arguments.positional else arguments.keywords.get("func")
+        if first is None or isinstance(first, Const) or not callable_value(first):
+            return SymbolV(path)
+        return first
+
+
+def callable_value(value: Value) -> bool:
+    """Whether a value can be the function that is decorated."""
+    return not isinstance(value, (Const, ListV))
+
+
+for each in KEEPS_FUNCTION:
+    keep_function(each)
+
+
+@native("keras.backend.image_data_format", "keras.backend.image_dim_ordering")
+def image_data_format(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """Channels last, unless the project sets it or keras.json says otherwise."""
+    name = "tf" if site.path.endswith("ordering") else "channels_last"
+    return Const(m.settings.get("image_data_format", name), assumed=True)
+
+
+@native("keras.backend.set_image_data_format")
+def set_image_data_format(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    value = arguments.get(0, "data_format")
+    if isinstance(value, Const) and isinstance(value.value, str):
+        m.settings["image_data_format"] = value.value
+    return NONE
+
+
+@native("keras.backend.backend", "keras.config.backend")
+def backend(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return Const("tensorflow", assumed=True)
+
+
+@native("keras.backend.floatx", "keras.config.floatx")
+def floatx(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return Const("float32", assumed=True)
+
+
+@native("keras.backend.epsilon")
+def epsilon(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return Const(1e-7, assumed=True)
+
+
+@native("keras.utils.get_source_inputs", "keras.utils.layer_utils.get_source_inputs")
+def get_source_inputs(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """The inputs that a tensor comes from."""
+    tensor = next(tensors_in(arguments.positional[0]), None) if arguments.positional else None
+    if tensor is None:
+        return unknown("source inputs")
+    calls = trace([], [tensor]).calls
+    return ListV([each.outputs[0] for each in calls if each.function == "keras.layers.InputLayer"])
+
+
+@native("keras.backend.name_scope", "tensorflow.name_scope", "tensorflow.variable_scope", "keras.name_scope")
+def name_scope(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return InstanceV(SymbolV("tensorflow.name_scope"), {}, open=True)
+
+
+@native("keras.backend.clear_session", "keras.utils.clear_session", "keras.utils.set_random_seed", "tensorflow.random.set_seed")
+def nothing(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return NONE
+
+
+@native("keras.utils.plot_model", "keras.utils.model_to_dot", "tensorflow.keras.utils.plot_model")
+def look_at_model(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """A model is looked at, not changed."""
+    return unknown("a picture")
+
+
+@native("tensorflow.distribute.MirroredStrategy", "tensorflow.distribute.get_strategy", "tensorflow.distribute.TPUStrategy",
+        "tensorflow.distribute.MultiWorkerMirroredStrategy", "tensorflow.distribute.OneDeviceStrategy",
+        "tensorflow.distribute.experimental.TPUStrategy", "tensorflow.distribute.experimental.ParameterServerStrategy",
+        "tensorflow.distribute.experimental.CentralStorageStrategy",
+        "tensorflow.distribute.experimental.MultiWorkerMirroredStrategy")  # fmt: skip
+def make_strategy(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return InstanceV(SymbolV(site.path), dict(arguments.keywords), open=True)
+
+
+@method(InstanceV, "run", "experimental_run_v2")
+def run_on_strategy(m: Machine, site: CallSite, strategy: InstanceV, arguments: Arguments) -> Value:
+    """``strategy.run(step, args=(...))`` calls the step."""
+    function = arguments.get(0, "fn")
+    if function is None or not isinstance(strategy.cls, SymbolV) or "distribute" not in strategy.cls.path:
+        return unknown("result of run")
+    given = arguments.get(1, "args")
+    items = m.items(given, site) if given is not None else []
+    keywords = arguments.keywords.get("kwargs")
+    unknown_rest = items is None or isinstance(keywords, Unknown)
+    return m.call(function, Arguments(list(items or []), {}, unknown_rest, unknown_rest), site)
+

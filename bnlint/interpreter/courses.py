@@ -1,0 +1,152 @@
+"""The courses of one entry point: every world is a run of its own, from the same state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bnlint.interpreter import budget
+from bnlint.interpreter.calls import run_function
+from bnlint.interpreter.layers import apply_layer
+from bnlint.interpreter.machine import CallSite, Fork, Machine, Raised, Signal
+from bnlint.interpreter.models import realise
+from bnlint.interpreter.records import ModelV, TensorV, World
+from bnlint.interpreter.scope import Frame, Module
+from bnlint.interpreter.values import CLOCK, Arguments, ClassV, FunctionV, InstanceV, SymbolV, Term, Value
+
+Action = Callable[[], object]
+
+
+def run_courses(m: Machine, name: str, module: Module, parent: World | None, action: Action, keep: bool = False) -> World:
+    """Run an entry point in every world that its unknown conditions ask for; the first one is returned.
+
+    Each run starts from the same state: what it changes is undone, unless ``keep`` asks for the first run's effects.
+    Every side of every condition is taken in at least one run, as far as the budget of worlds goes; where it does
+    not, the function with the condition is noted as uncertain.
+    """
+    worlds: list[World] = []
+    with _fresh(m) as forks:
+        first = _run(m, name, module, parent, action, {}, keep=False)
+        worlds.append(first)
+        tried: set[frozenset[tuple[Term, bool]]] = set()
+        while len(worlds) < budget.WORLDS:
+            forced = _next(forks, tried, len(worlds) == 1)
+            if forced is None:
+                break
+            worlds.append(_run(m, name, module, parent, action, forced, keep=False))
+        for fork in forks.values():
+            if len(fork.sides) < 2 and fork.function is not None and _untried(forks, tried, fork):
+                m.uncertain.add(fork.function.node)
+        if keep:
+            worlds[0] = first = _run(m, name, module, parent, action, {}, keep=True)
+    alive = [world for world in worlds if not world.raised]
+    m.worlds.extend(alive or worlds[:1])
+    return first
+
+
+def _next(forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, bool]]], second: bool) -> dict[Term, bool] | None:
+    """The sides the next run takes: first all those not seen yet at once, then each on the way to it."""
+    open_ = [(key, fork) for key, fork in forks.items() if len(fork.sides) < 2]
+    if not open_:
+        return None
+    choices = [{**fork.way, key: True not in fork.sides} for key, fork in open_]
+    if second:
+        choices.insert(0, {key: True not in fork.sides for key, fork in open_})
+    for choice in choices:
+        mark = frozenset(choice.items())
+        if mark not in tried:
+            tried.add(mark)
+            return choice
+    return None
+
+
+def _untried(forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, bool]]], fork: Fork) -> bool:
+    key = next(key for key, each in forks.items() if each is fork)
+    return frozenset({**fork.way, key: True not in fork.sides}.items()) not in tried
+
+
+@contextmanager
+def _fresh(m: Machine) -> Iterator[dict[Term, Fork]]:
+    """Forks of one entry point; those of the one that this one interrupts are kept."""
+    saved = m.forks, m.forced, m.facts, m.places, m.sides, m.trail, m.steps, m.created, m.unknown_tensors
+    epoch = CLOCK.epoch
+    world = getattr(m, "world", None)
+    m.forks = {}
+    try:
+        yield m.forks
+    finally:
+        m.forks, m.forced, m.facts, m.places, m.sides, m.trail, m.steps, m.created, m.unknown_tensors = saved
+        CLOCK.epoch = epoch
+        if world is not None:
+            m.world = world
+
+
+def _run(
+    m: Machine, name: str, module: Module, parent: World | None, action: Action, forced: dict[Term, bool], *, keep: bool
+) -> World:
+    m.world = world = World(name, module, parent)
+    m.forced, m.facts, m.places, m.sides, m.trail, m.created, m.unknown_tensors = forced, {}, {}, {}, [], [], {}
+    m.epochs += 1
+    CLOCK.epoch = m.epochs
+    m.steps = budget.STEPS
+    try:
+        action()
+    except Raised as raised:
+        world.raised = not _ends_program(raised.value)
+    except Signal:
+        world.complete = False
+        m.cut(CallSite(module.tree, Frame(module, module.scope)), "a course takes too many steps")
+    except RecursionError:
+        world.complete = False
+        m.cut(CallSite(module.tree, Frame(module, module.scope)), "expressions and calls are nested too deeply")
+    m.steps = max(m.steps, budget.STEPS // 4)
+    try:
+        finish(m, world)
+    except (Signal, RecursionError):
+        world.complete = False
+    if not keep:
+        for value, state in reversed(m.trail):
+            value.restore(state)
+    return world
+
+
+def _ends_program(exception: Value) -> bool:
+    cls = exception.cls if isinstance(exception, InstanceV) else exception
+    return isinstance(cls, SymbolV) and cls.path in ("builtins.SystemExit", "builtins.KeyboardInterrupt", "builtins.StopIteration")
+
+
+def finish(m: Machine, world: World) -> None:
+    """Do what Keras or a caller out of sight would do with what was made: build models, call layers and functions."""
+    functions = 0
+    layers = 0
+    while True:
+        if layers < len(world.layers):
+            layer = world.layers[layers]
+            layers += 1
+            if isinstance(layer, ModelV) and layer.kind == "sequential":
+                realise(m, layer)
+            elif layer.own_class is not None and layer.last_call is None and _has_call(layer.own_class) and layer.context:
+                functional = isinstance(layer, ModelV) and layer.kind != "subclassed"
+                if not functional and not layer.calling:
+                    _guarded(lambda: apply_layer(m, layer, Arguments([TensorV(None)], {}), CallSite.at(layer.context)))  # type: ignore[arg-type]
+            continue
+        if functions < len(m.created):
+            function = m.created[functions]
+            functions += 1
+            if function.node not in m.called:
+                frame = Frame(function.module, function.module.scope)
+                _guarded(lambda: run_function(m, function, Arguments([], {}), CallSite(function.node, frame), None))
+            continue
+        return
+
+
+def _has_call(cls: ClassV) -> bool:
+    return isinstance(cls.find("call"), FunctionV)
+
+
+def _guarded(action: Callable[[], object]) -> None:
+    """What raises in one of these does not end the others."""
+    try:
+        action()
+    except Raised:
+        pass

@@ -1,0 +1,143 @@
+"""Entry points: module bodies, scripts, and the functions and classes that nobody in the project calls."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from bnlint.interpreter.calls import run_function
+from bnlint.interpreter.classes import instantiate
+from bnlint.interpreter.courses import run_courses
+from bnlint.interpreter.machine import CallSite, Machine, Raised
+from bnlint.interpreter.records import World
+from bnlint.interpreter.scope import Frame, Module
+from bnlint.interpreter.values import Arguments, ClassV, FunctionV, MethodV, SymbolV, Value
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+WORD = re.compile(r"\w+")
+
+
+class Entries:
+    """Runs the entry points of some files."""
+
+    def __init__(self, m: Machine) -> None:
+        self.m = m
+        self.base: dict[int, World] = {}
+        m.modules.load = self.load
+
+    # -- modules -------------------------------------------------------------------------------------------------
+
+    def load(self, module: Module) -> None:
+        """Run a module's body; a statement that raises does not end it, for the fault may be in our reading."""
+        module.loaded = True
+        frame = Frame(module, module.scope)
+
+        def body() -> None:
+            for statement in module.tree.body:
+                try:
+                    self.m.execute([statement], frame)
+                except Raised:
+                    continue
+
+        self.base[id(module)] = run_courses(self.m, "<module>", module, None, body, keep=True)
+
+    def run(self, files: Sequence[Path]) -> None:
+        """Interpret the files: bodies, scripts, then what nobody calls."""
+        modules = [module for path in files if (module := self.m.modules.at(path)) is not None]
+        for module in modules:
+            if not module.loaded:
+                self.load(module)
+        for module in modules:
+            for block, frame in module.main_blocks[:1]:
+                self._course(module, "__main__", partial(self.m.execute, block, frame))
+        words = Counter(word for module in modules for word in WORD.findall(module.source.text))
+        definitions = [(module, node) for module in modules for node in top_level(module.tree)]
+        names = Counter(node.name for _, node in definitions)
+        for module, node in definitions:
+            if words[node.name] <= names[node.name]:
+                self.enter(module, node)
+        for module, node in definitions:
+            self.enter(module, node)
+
+    def _course(self, module: Module, name: str, action: Callable[[], object]) -> None:
+        run_courses(self.m, name, module, self.base.get(id(module)), action)
+
+    # -- definitions ---------------------------------------------------------------------------------------------
+
+    def enter(self, module: Module, node: Definition) -> None:
+        """Interpret a definition that nobody has called yet."""
+        if isinstance(node, ast.ClassDef):
+            self._enter_class(module, node)
+        elif node not in self.m.called and node in self.m.functions:
+            self._enter_function(module, self.m.functions[node])
+
+    def _enter_function(self, module: Module, function: FunctionV) -> None:
+        def action() -> None:
+            site = CallSite(function.node, Frame(module, module.scope))
+            result = run_function(self.m, function, Arguments([], {}), site, None)
+            self._leave(function, result)
+
+        self._course(module, function.qualname, action)
+
+    def _leave(self, function: FunctionV, result: Value) -> None:
+        """What an entry point returns goes to a caller out of sight."""
+        self.m.world.results.append((function, result))
+        self.m.escape(result)
+
+    def _enter_class(self, module: Module, node: ast.ClassDef) -> None:
+        cls = self.m.classes.get(node)
+        if cls is None:
+            return
+        if node not in self.m.instantiated:
+            self._course(module, cls.qualname, lambda: self._make(cls, module))
+        for method in methods(node):
+            if method not in self.m.called and method in self.m.functions and not method.name.startswith("__"):
+                self._enter_method(module, cls, self.m.functions[method])
+
+    def _make(self, cls: ClassV, module: Module) -> Value:
+        seen = self.m.instantiated.get(cls.node)
+        arguments = next((each for made, each in seen or () if made is cls), Arguments([], {}))
+        site = CallSite(cls.node, Frame(module, module.scope))
+        return instantiate(self.m, cls, arguments, site)
+
+    def _enter_method(self, module: Module, cls: ClassV, function: FunctionV) -> None:
+        def action() -> None:
+            instance = self._make(cls, module)
+            site = CallSite(function.node, Frame(module, module.scope))
+            static = any(isinstance(each, SymbolV) and each.path == "builtins.staticmethod" for each in function.decorators)
+            result = self.m.call(function if static else MethodV(function, instance), Arguments([], {}), site)
+            self._leave(function, result)
+
+        self._course(module, function.qualname, action)
+
+
+def top_level(tree: ast.Module) -> Iterator[Definition]:
+    """The functions and classes of a module, also those under ``if`` and ``try``."""
+    pending: list[ast.stmt] = list(reversed(tree.body))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node
+        for block in blocks(node):
+            pending.extend(reversed(block))
+
+
+def blocks(node: ast.stmt) -> Iterable[list[ast.stmt]]:
+    """The blocks of a compound statement other than a definition."""
+    if isinstance(node, (ast.If, ast.For, ast.While)):
+        return (node.body, node.orelse)
+    if isinstance(node, ast.With):
+        return (node.body,)
+    if isinstance(node, ast.Try):
+        return (node.body, *(handler.body for handler in node.handlers), node.orelse, node.finalbody)
+    return ()
+
+
+def methods(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The methods of a class."""
+    return [each for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
+

@@ -1,0 +1,585 @@
+"""The machine: steps, worlds, and the tables that the other modules of the interpreter register themselves in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from bnlint.finding import Span
+from bnlint.interpreter import budget
+from bnlint.interpreter.records import Call, Context, Event, EventKind, LayerV, ModelV, TensorV, World
+from bnlint.interpreter.scope import Frame, Module
+from bnlint.interpreter.values import (
+    CLOCK,
+    NONE,
+    Arguments,
+    ClassV,
+    Const,
+    DictV,
+    FunctionV,
+    InstanceV,
+    ListV,
+    MethodV,
+    Mutable,
+    SetV,
+    SymbolV,
+    Term,
+    TupleV,
+    Unknown,
+    Value,
+    key_of,
+    unknown,
+)
+from bnlint.keras_api.table import Table
+
+if TYPE_CHECKING:
+    from bnlint.interpreter.modules import Modules
+
+
+class Signal(Exception):
+    """Control flow of the interpreted program."""
+
+
+class ReturnSignal(Signal):
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
+class BreakSignal(Signal):
+    pass
+
+
+class ContinueSignal(Signal):
+    pass
+
+
+class Raised(Signal):
+    """The interpreted program raises; ``value`` is the exception, as far as known."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+
+class StopGenerator(Signal):
+    """A generator has yielded as many items as are followed."""
+
+
+class Exhausted(Signal):
+    """A budget ran out: the rest of this course is not interpreted."""
+
+
+Evaluator = Callable[["Machine", Any, Frame], Value]
+Executor = Callable[["Machine", Any, Frame], None]
+Native = Callable[["Machine", "CallSite", Arguments], Value]
+Method = Callable[["Machine", "CallSite", Any, Arguments], Value]
+Attribute = Callable[["Machine", Any, str, "CallSite"], "Value | None"]
+
+EVALUATORS: dict[type, Evaluator] = {}
+EXECUTORS: dict[type, Executor] = {}
+NATIVES: dict[str, Native] = {}
+METHODS: dict[tuple[type, str], Method] = {}
+CALLERS: dict[type, Callable[[Machine, Any, Arguments, CallSite], Value]] = {}
+ATTRIBUTES: dict[type, Attribute] = {}
+SETTERS: dict[type, Callable[[Machine, Any, str, Value, CallSite], None]] = {}
+
+
+def evaluates(*types: type) -> Callable[[Evaluator], Evaluator]:
+    """The function evaluates expressions of these ast types."""
+
+    def register(function: Evaluator) -> Evaluator:
+        for each in types:
+            EVALUATORS[each] = function
+        return function
+
+    return register
+
+
+def executes(*types: type) -> Callable[[Executor], Executor]:
+    """The function executes statements of these ast types."""
+
+    def register(function: Executor) -> Executor:
+        for each in types:
+            EXECUTORS[each] = function
+        return function
+
+    return register
+
+
+def native(*paths: str) -> Callable[[Native], Native]:
+    """The function stands for the library functions or classes of these canonical names."""
+
+    def register(function: Native) -> Native:
+        for path in paths:
+            NATIVES[path] = function
+        return function
+
+    return register
+
+
+def method(kind: type, *names: str) -> Callable[[Method], Method]:
+    """The function stands for these methods of values of ``kind``."""
+
+    def register(function: Method) -> Method:
+        for name in names:
+            METHODS[kind, name] = function
+        return function
+
+    return register
+
+
+C = TypeVar("C", bound=Callable[..., Value])
+
+
+def calls(*kinds: type) -> Callable[[C], C]:
+    """The function calls values of these kinds."""
+
+    def register(function: C) -> C:
+        for kind in kinds:
+            CALLERS[kind] = function
+        return function
+
+    return register
+
+
+def attributes(*kinds: type) -> Callable[[Attribute], Attribute]:
+    """The function reads attributes of values of these kinds; None says there is none."""
+
+    def register(function: Attribute) -> Attribute:
+        for kind in kinds:
+            ATTRIBUTES[kind] = function
+        return function
+
+    return register
+
+
+def sets_attributes(*kinds: type) -> Callable[[Any], Any]:
+    """The function writes attributes of values of these kinds."""
+
+    def register(function: Any) -> Any:
+        for kind in kinds:
+            SETTERS[kind] = function
+        return function
+
+    return register
+
+
+class CallSite:
+    """The place of a call in the source, and the frame it happens in.
+
+    ``symbol`` is the library name that is being called. ``fixed`` is the context of a call that Keras makes later than
+    where it is written, such as those of a sequential model's layers.
+    """
+
+    __slots__ = ("fixed", "frame", "node", "symbol")
+
+    def __init__(self, node: ast.AST, frame: Frame, symbol: SymbolV | None = None, fixed: Context | None = None) -> None:
+        self.node = node
+        self.frame = frame
+        self.symbol = symbol
+        self.fixed = fixed
+
+    @classmethod
+    def at(cls, context: Context) -> CallSite:
+        """A call that Keras makes for what was written at ``context``."""
+        frame = Frame(context.module, context.module.scope)
+        return cls(context.node or context.module.tree, frame, None, context)
+
+    @property
+    def span(self) -> Span:
+        return self.fixed.span if self.fixed is not None else span_of(self.frame.module, self.node)
+
+    @property
+    def path(self) -> str:
+        """The canonical name of the library function being called."""
+        return self.symbol.path if self.symbol is not None else ""
+
+    @property
+    def generation(self) -> str | None:
+        return self.symbol.generation if self.symbol is not None else None
+
+
+class Fork:
+    """A condition that is not known: the sides seen so far, where it stands, and the sides taken on the way to it."""
+
+    __slots__ = ("function", "sides", "way")
+
+    def __init__(self, function: FunctionV | None, way: dict[Term, bool]) -> None:
+        self.sides: set[bool] = set()
+        self.function = function
+        self.way = way
+
+
+class Hooks(Protocol):
+    """What the core asks of the part that knows Keras."""
+
+    def new_instance(self, m: Machine, cls: ClassV, arguments: Arguments, site: CallSite) -> Value:
+        """An instance of a project's class, before ``__init__``."""
+
+    def initialise(self, m: Machine, instance: Value, arguments: Arguments, site: CallSite) -> None:
+        """What the ``__init__`` of a class without one in sight does."""
+
+    def model_layers(self, m: Machine, model: ModelV) -> list[LayerV]:
+        """The layers of a model, in Keras's order."""
+
+    def model_output(self, m: Machine, model: ModelV, call: Call, arguments: Arguments, site: CallSite) -> Value | None:
+        """What calling a model gives."""
+
+    def weights_of(self, m: Machine, layer: LayerV, name: str, site: CallSite) -> Value | None:
+        """``layer.weights`` and its kin; None for any other attribute."""
+
+
+class Machine:
+    """State of one analysis. Everything that happens in the interpreted program goes through here."""
+
+    def __init__(self, table: Table, modules: Modules, generation: str, hooks: Hooks) -> None:
+        self.hooks = hooks
+        self.functions: dict[ast.AST, FunctionV] = {}
+        self.classes: dict[ast.AST, ClassV] = {}
+        self.unknown_tensors: dict[Hashable, TensorV] = {}
+        self.table = table
+        self.modules = modules
+        self.generation = generation
+        self.world: World
+        self.worlds: list[World] = []
+        self.forced: dict[Term, bool] = {}
+        self.facts: dict[Term, Value] = {}
+        self.forks: dict[Term, Fork] = {}
+        self.places: dict[int, int] = {}
+        self.sides: dict[Term, bool] = {}
+        self.uncertain: set[ast.AST] = set()
+        self.created: list[FunctionV] = []
+        self.trail: list[tuple[Mutable, Any]] = []
+        self.epochs = 0
+        self.steps = budget.STEPS
+        self.order = 0
+        self.called: set[ast.AST] = set()
+        self.instantiated: dict[ast.AST, list[tuple[ClassV, Arguments]]] = {}
+        self.cuts: dict[Span, str] = {}
+        self.effects = 0
+        self.settings: dict[str, str] = {}
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def step(self, count: int = 1) -> None:
+        """Count work; raises Exhausted where the course has used up its budget."""
+        self.steps -= count
+        if self.steps < 0:
+            raise Exhausted
+
+    def eval(self, node: ast.expr, frame: Frame) -> Value:
+        self.steps -= 1
+        if self.steps < 0:
+            raise Exhausted
+        evaluator = EVALUATORS.get(type(node))
+        if evaluator is None:
+            return unknown("unsupported expression")
+        return evaluator(self, node, frame)
+
+    def execute(self, body: Sequence[ast.stmt], frame: Frame) -> None:
+        for statement in body:
+            self.steps -= 1
+            if self.steps < 0:
+                raise Exhausted
+            frame.statement = statement
+            executor = EXECUTORS.get(type(statement))
+            if executor is not None:
+                executor(self, statement, frame)
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    def touch(self, value: Mutable) -> None:
+        """To be called before a value changes, so that the change can be undone."""
+        if value.epoch != CLOCK.epoch:
+            self.trail.append((value, value.save()))
+            value.epoch = CLOCK.epoch
+
+    def changed(self) -> None:
+        """Something structural happened (a layer made, a container or attribute changed): loops ask for it."""
+        self.effects += 1
+
+    # -- conditions ----------------------------------------------------------------------------------------------
+
+    def truth(self, value: Value, frame: Frame | None = None) -> bool:
+        """Which side a test takes; an unknown one takes the side that this world is about."""
+        known = self.known_truth(value)
+        if known is not None:
+            return known
+        term = value.term if isinstance(value, Unknown) else ("?", id(value))
+        return self.decide(term, frame)
+
+    def known_truth(self, value: Value) -> bool | None:
+        """The truth of a value; None where it is not known and no side has been taken yet."""
+        if isinstance(value, Const):
+            return bool(value.value)
+        if isinstance(value, (TupleV, ListV, DictV, SetV)):
+            return True if value.items else (None if getattr(value, "open", False) else False)
+        if isinstance(value, Unknown):
+            return self.decided(value.term)
+        if isinstance(value, TensorV):
+            return None
+        if isinstance(value, InstanceV) and not isinstance(value, LayerV):
+            cls = value.cls
+            if isinstance(cls, SymbolV) or cls.has_unknown_base or cls.find("__bool__") or cls.find("__len__"):
+                return None
+        return True
+
+    def decided(self, term: Term) -> bool | None:
+        """The side that a condition has already taken in this world."""
+        term, negated = normalise(term)
+        if term[0] in ("and", "or"):
+            parts = [self.decided(part) for part in term[1:]]  # type: ignore[arg-type]
+            stop = term[0] == "or"
+            if stop in parts:
+                return stop is not negated
+            return None if None in parts else (not stop) is not negated
+        side = self.world.decisions.get(term)
+        if side is None and term[0] == "is None" and self.world.decisions.get(cast(Term, term[1])) is True:
+            side = False
+        if side is None and term[0] == "==":
+            fact = self.facts.get(cast(Term, term[1]))
+            if fact is not None and isinstance(fact, Const):
+                side = ("c", fact.value) == term[2]
+        return None if side is None else side is not negated
+
+    def decide(self, term: Term, frame: Frame | None = None) -> bool:
+        """The side an unknown condition takes in this world; a new one is remembered as a fork."""
+        known = self.decided(term)
+        if known is not None:
+            return known
+        term, negated = normalise(term)
+        if term[0] in ("and", "or"):
+            stop = term[0] == "or"
+            for part in term[1:]:
+                if self.decide(part, frame) is stop:  # type: ignore[arg-type]
+                    return stop is not negated
+            return (not stop) is not negated
+        key = term if is_stable(term) else self._place(frame)
+        side = self.forced.get(key, term[0] != "is None")
+        fork = self.forks.get(key)
+        if fork is None:
+            fork = self.forks[key] = Fork(frame.function if frame is not None else None, dict(self.sides))
+        fork.sides.add(side)
+        self.sides[key] = side
+        if frame is None or frame.layer_call is None:
+            self.world.forked = True
+        self._remember(term, side)
+        return side is not negated
+
+    def _place(self, frame: Frame | None) -> Term:
+        """A name for a condition that is the same in every world: the statement, and how often it was reached."""
+        place = id(frame.statement) if frame is not None else 0
+        count = self.places[place] = self.places.get(place, 0) + 1
+        return ("at", place, count)
+
+    def assume(self, term: Term, side: bool) -> None:
+        """Take a side without a fork: the other one raises."""
+        term, negated = normalise(term)
+        if term[0] in ("and", "or"):
+            if (side is not negated) is (term[0] == "and"):
+                for part in term[1:]:
+                    self.assume(part, side is not negated)  # type: ignore[arg-type]
+            return
+        if self.world.decisions.get(term) is None:
+            self._remember(term, side is not negated)
+
+    def _remember(self, term: Term, side: bool) -> None:
+        self.world.decisions[term] = side
+        if side and term[0] == "==" and isinstance(term[2], tuple) and term[2][0] == "c":
+            self.facts.setdefault(cast(Term, term[1]), Const(term[2][1]))
+        elif side and term[0] == "is None":
+            self.facts.setdefault(cast(Term, term[1]), NONE)
+
+    def resolve(self, value: Value) -> Value:
+        """The constant that this world knows an unknown value to be, or the value itself."""
+        if isinstance(value, Unknown) and self.facts:
+            return self.facts.get(value.term, value)
+        return value
+
+    # -- the program's actions -----------------------------------------------------------------------------------
+
+    def call(self, function: Value, arguments: Arguments, site: CallSite) -> Value:
+        """Call a value; what cannot be followed gives Unknown, and its arguments escape."""
+        self.step()
+        caller = CALLERS.get(type(function))
+        if caller is not None:
+            return caller(self, function, arguments, site)
+        self.escape_all(arguments.values())
+        return self.unknown_result(function, arguments)
+
+    def unknown_result(self, function: Value, arguments: Arguments) -> Unknown:
+        """The result of a call that cannot be followed: equal calls of one unknown function are not one value."""
+        return unknown("result of a call that cannot be followed")
+
+    def getattr(self, value: Value, name: str, site: CallSite) -> Value:
+        """Read an attribute; raises Raised(AttributeError) only where it is known not to exist."""
+        reader = ATTRIBUTES.get(type(value))
+        if reader is not None:
+            found = reader(self, value, name, site)
+            if found is not None:
+                return found
+            return Unknown(("attribute", term_of(value), name), f"attribute {name}")
+        return Unknown(("attribute", term_of(value), name), f"attribute {name}")
+
+    def setattr(self, value: Value, name: str, new: Value, site: CallSite) -> None:
+        """Write an attribute; of a value that is not followed, the new value escapes."""
+        setter = SETTERS.get(type(value))
+        if setter is not None:
+            setter(self, value, name, new, site)
+        else:
+            self.escape(new)
+
+    def special_method(self, value: Value, name: str) -> Value | None:
+        """A special method that a project's class gives its instances, bound."""
+        if isinstance(value, InstanceV) and isinstance(value.cls, ClassV):
+            found = value.cls.find(name)
+            if isinstance(found, FunctionV):
+                return MethodV(found, value)
+        return None
+
+    def stop_generator(self) -> Signal:
+        """What ends the body of a generator that has yielded enough."""
+        return StopGenerator()
+
+    def iterate(self, value: Value, site: CallSite) -> Iterator[Value] | None:
+        """The items of an iterable whose content is known, else None. Lazy: a range is never spread out."""
+        value = self.resolve(value)
+        if isinstance(value, TupleV):
+            return iter(value.items)
+        if isinstance(value, ListV):
+            return None if value.open else iter(list(value.items))
+        if isinstance(value, DictV):
+            return None if value.open else iter([key for key, _ in value.items.values()])
+        if isinstance(value, SetV):
+            return None if value.open else iter(list(value.items.values()))
+        if isinstance(value, Const) and isinstance(value.value, (str, bytes, range)):
+            return (Const(item) for item in value.value)
+        iterator = ITERATORS.get(type(value))
+        return iterator(self, value, site) if iterator is not None else None
+
+    def items(self, value: Value, site: CallSite, limit: int = budget.ITEMS) -> list[Value] | None:
+        """The items of an iterable as a list, None where they are not known or too many."""
+        iterator = self.iterate(value, site)
+        if iterator is None:
+            return None
+        found: list[Value] = []
+        for item in iterator:
+            found.append(item)
+            if len(found) > limit:
+                self.cut(site, "a container is too big")
+                return None
+            self.steps -= 1
+        return found
+
+    # -- what the rules will read --------------------------------------------------------------------------------
+
+    def context(self, site: CallSite) -> Context:
+        """Where ``site`` is: functions, loops and with blocks around it."""
+        if site.fixed is not None:
+            return site.fixed
+        return context_of(site.frame, site.node)
+
+    def event(self, kind: EventKind, target: Value, site: CallSite, **details: Any) -> Event:
+        """Record an event."""
+        self.order += 1
+        event = Event(kind, target, self.context(site), order=self.order, **details)
+        self.world.events.append(event)
+        return event
+
+    def record(self, call: Call) -> None:
+        """Record the application of a layer or function."""
+        self.order += 1
+        call.order = self.order
+        if call.parent is not None:
+            call.parent.children.append(call)
+        self.world.calls.append(call)
+
+    def escape(self, value: Value) -> None:
+        """The value goes where it cannot be followed."""
+        if isinstance(value, (Const, SymbolV)):
+            return
+        if isinstance(value, Unknown):
+            return
+        known = self.world.escapes
+        pending = [value]
+        while pending:
+            each = pending.pop()
+            if isinstance(each, (Const, SymbolV, Unknown)) or id(each) in known:
+                continue
+            known[id(each)] = each
+            self.steps -= 1
+            if isinstance(each, (TupleV, ListV)):
+                pending.extend(each.items)
+            elif isinstance(each, DictV):
+                pending.extend(item for _, item in each.items.values())
+            elif isinstance(each, SetV):
+                pending.extend(each.items.values())
+            elif isinstance(each, InstanceV) and not isinstance(each, LayerV):
+                pending.extend(each.attributes.values())
+
+    def escape_all(self, values: Sequence[Value]) -> None:
+        for value in values:
+            self.escape(value)
+
+    def cut(self, site: CallSite, reason: str) -> None:
+        """Something was not followed because of a budget."""
+        self.cuts.setdefault(site.span, reason)
+        self.world.complete = False
+
+
+ITERATORS: dict[type, Callable[[Machine, Any, CallSite], Iterator[Value] | None]] = {}
+
+
+def context_of(frame: Frame, node: ast.AST) -> Context:
+    """The context of a node in a frame; callers' contexts are shared."""
+    caller = frame.caller
+    return Context(
+        span_of(frame.module, node),
+        frame.module,
+        frame.function,
+        tuple((loop.node, loop.iterable) for loop in reversed(frame.loops)),
+        tuple((value, item.context_expr) for value, item in reversed(frame.contexts)),
+        context_of(caller, frame.node) if caller is not None and frame.node is not None else None,
+        frame.statement,
+        frame.layer_call,
+        node,
+    )
+
+
+def span_of(module: Module, node: ast.AST) -> Span:
+    """The span of a node; a module's is its first character."""
+    return module.source.span(node) if hasattr(node, "lineno") else Span(module.path, 1, 1, 1, 1)
+
+
+NEGATIONS = {"!=": "==", "is not": "is", "not in": "in", "is not None": "is None"}
+
+
+def normalise(term: Term) -> tuple[Term, bool]:
+    """A condition without its negations, and whether it was negated."""
+    negated = False
+    while True:
+        if term[0] == "not":
+            term, negated = term[1], not negated  # type: ignore[assignment]
+        elif term[0] in NEGATIONS:
+            term, negated = (NEGATIONS[term[0]], *term[1:]), not negated
+        elif term[0] == ">":
+            term = ("<", term[2], term[1])
+        elif term[0] == ">=":
+            term, negated = ("<", term[1], term[2]), not negated
+        elif term[0] == "<=":
+            term, negated = ("<", term[2], term[1]), not negated
+        else:
+            return term, negated
+
+
+def term_of(value: Value) -> Hashable:
+    """What stands for a value inside a term."""
+    if isinstance(value, Unknown):
+        return value.term
+    key = key_of(value)
+    return key if isinstance(key, tuple) and key[0] in ("c", "s") else ("?", id(value))
+
+
+def is_stable(term: Hashable) -> bool:
+    """Whether a term means the same in every world: it holds no object of this one."""
+    return not isinstance(term, tuple) or (not term or term[0] != "?") and all(is_stable(part) for part in term)

@@ -1,0 +1,221 @@
+"""Training, evaluating, saving, loading: what happens to models, as events."""
+
+from __future__ import annotations
+
+import bnlint.interpreter.builtins  # noqa: F401  registers what is wrapped here
+from bnlint.interpreter.layers import all_sublayers, apply_layer
+from bnlint.interpreter.machine import NATIVES, CallSite, Machine, calls, method, native
+from bnlint.interpreter.models import realise
+from bnlint.interpreter.records import EventKind, GradientsV, LayerV, ModelV, TensorV, WeightsV
+from bnlint.interpreter.tensors import shape_from, tensors_in
+from bnlint.interpreter.values import (
+    NONE,
+    Arguments,
+    InstanceV,
+    ListV,
+    SymbolV,
+    TupleV,
+    Unknown,
+    Value,
+    unknown,
+)
+
+WEIGHTS = {
+    "weights": "weights",
+    "variables": "weights",
+    "trainable_weights": "trainable",
+    "trainable_variables": "trainable",
+    "non_trainable_weights": "non_trainable",
+    "non_trainable_variables": "non_trainable",
+}
+EVENTS: dict[str, EventKind] = {
+    "compile": "compile",
+    "fit": "fit",
+    "fit_generator": "fit",
+    "train_on_batch": "train_on_batch",
+    "evaluate": "evaluate",
+    "evaluate_generator": "evaluate",
+    "test_on_batch": "evaluate",
+    "predict": "predict",
+    "predict_generator": "predict",
+    "predict_on_batch": "predict",
+    "predict_classes": "predict",
+    "save": "save",
+    "save_weights": "save",
+    "export": "export",
+    "get_weights": "copy",
+}
+TRAINS = ("fit", "train_on_batch")
+
+
+def weights_of(m: Machine, layer: LayerV, name: str, site: CallSite) -> Value | None:
+    """``model.trainable_weights`` and its kin."""
+    which = WEIGHTS.get(name)
+    return WeightsV([layer], which, site.span) if which is not None else None
+
+
+def snapshot(m: Machine, model: LayerV) -> dict[int, tuple[LayerV, Value]]:
+    """What of a model is trainable now."""
+    layers = [model, *all_sublayers(m, model)]
+    return {id(each): (each, each.trainable) for each in layers}
+
+
+@method(ModelV, *EVENTS)
+def model_event(m: Machine, site: CallSite, model: ModelV, arguments: Arguments) -> Value:
+    """A model is compiled, trained, evaluated, saved: the event is named by the method."""
+    name = _method_name(site)
+    kind = EVENTS[name]
+    named = {str(index): value for index, value in enumerate(arguments.positional)}
+    m.event(
+        kind,
+        model,
+        site,
+        name=name,
+        arguments={**named, **arguments.keywords},
+        snapshot=snapshot(m, model) if kind in ("compile", *TRAINS) else {},
+    )
+    if kind in (*TRAINS, "evaluate", "predict"):
+        realise(m, model)
+        run_forward(m, model, arguments, site, kind in TRAINS)
+    if kind in ("evaluate", "predict"):
+        return TensorV(None) if kind == "predict" else unknown("metrics")
+    return NONE if kind in ("compile", "save", "export") else unknown(name)
+
+
+def _method_name(site: CallSite) -> str:
+    function = getattr(site.node, "func", None)
+    name = getattr(function, "attr", "")
+    return name if name in EVENTS else "fit"
+
+
+def run_forward(m: Machine, model: ModelV, arguments: Arguments, site: CallSite, train: bool) -> None:
+    """``fit`` calls a subclassed model; its ``train_step`` is interpreted where it has one."""
+    own = model.own_class
+    if own is None or model.kind != "subclassed":
+        return
+    data = arguments.get(0, "x") or unknown("data")
+    step = own.find("train_step" if train else "test_step")
+    if step is not None:
+        m.call(m.getattr(model, "train_step" if train else "test_step", site), Arguments([unknown("batch")], {}), site)
+        return
+    if model.last_call is None:
+        tensor = next(tensors_in(data), None)
+        argument = TensorV(_batched(tensor), None) if tensor is not None else unknown("a batch")
+        apply_layer(m, model, Arguments([argument], {}), CallSite(site.node, site.frame, None, site.fixed))
+
+
+def _batched(tensor: TensorV) -> tuple[int | None, ...] | None:
+    shape = tensor.shape
+    return (None, *shape[1:]) if shape else None  # type: ignore[arg-type]
+
+
+@method(ModelV, "load_weights")
+def load_weights(m: Machine, site: CallSite, model: ModelV, arguments: Arguments) -> Value:
+    for each in [model, *all_sublayers(m, model)]:
+        m.touch(each)
+        each.weights = "loaded"
+        each.weights_span = site.span
+    m.event("load", model, site, name="load_weights", arguments=dict(arguments.keywords))
+    return NONE
+
+
+@method(ModelV, "build")
+def build_model(m: Machine, site: CallSite, model: ModelV, arguments: Arguments) -> Value:
+    """``model.build(input_shape)``."""
+    m.touch(model)
+    shape = shape_from(arguments.positional[0]) if arguments.positional else None
+    if model.kind == "sequential":
+        realise(m, model, shape)
+    elif model.own_class is not None and model.last_call is None:
+        apply_layer(m, model, Arguments([TensorV(shape)], {}), site)
+    model.built = True
+    return NONE
+
+
+@method(ModelV, "make_train_function", "make_test_function", "make_predict_function", "reset_states", "reset_metrics")
+def harmless(m: Machine, site: CallSite, model: ModelV, arguments: Arguments) -> Value:
+    return NONE
+
+
+# -- gradients ---------------------------------------------------------------------------------------------------
+
+TAPE = "tensorflow.GradientTape"
+
+
+@native(TAPE)
+def make_tape(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return InstanceV(SymbolV(TAPE), {}, open=True)
+
+
+def owners_in(value: Value, depth: int = 4) -> list[LayerV]:
+    """The models whose weights a value holds."""
+    if isinstance(value, (WeightsV, GradientsV)):
+        return list(value.owners)
+    if depth and isinstance(value, (ListV, TupleV)):
+        return [owner for item in value.items for owner in owners_in(item, depth - 1)]
+    return []
+
+
+@native(f"{TAPE}.gradient", f"{TAPE}.jacobian")
+def tape_gradient(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """``tape.gradient(loss, weights)``."""
+    sources = arguments.get(2, "sources")
+    owners = owners_in(sources) if sources is not None else []
+    tape = arguments.positional[0]
+    m.event("gradient", tape, site, value=sources, affected=owners, arguments=dict(arguments.keywords))
+    return GradientsV(owners)
+
+
+@native(f"{TAPE}.watch", f"{TAPE}.stop_recording", f"{TAPE}.reset")
+def tape_watch(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return NONE
+
+
+@method(InstanceV, "apply_gradients", "minimize", "apply")
+def apply_gradients(m: Machine, site: CallSite, instance: InstanceV, arguments: Arguments) -> Value:
+    """``optimizer.apply_gradients(zip(gradients, weights))``."""
+    return record_update(m, instance, arguments, site)
+
+
+def record_update(m: Machine, target: Value, arguments: Arguments, site: CallSite) -> Value:
+    """Weights are updated by an optimizer."""
+    owners = [owner for value in arguments.values() for owner in owners_in(value)]
+    snapshots = {key: pair for owner in owners for key, pair in snapshot(m, owner).items()}
+    m.event("update", target, site, name=_name_of(site), affected=owners, snapshot=snapshots)
+    return NONE
+
+
+def _name_of(site: CallSite) -> str:
+    return str(getattr(getattr(site.node, "func", None), "attr", ""))
+
+
+@calls(Unknown)
+def call_unknown(m: Machine, function: Unknown, arguments: Arguments, site: CallSite) -> Value:
+    """Something that is not known is called: its arguments escape; an optimizer's step is still one."""
+    if _name_of(site) in ("apply_gradients", "minimize") or (_name_of(site) == "apply" and owners_in_any(arguments)):
+        return record_update(m, function, arguments, site)
+    m.escape_all(arguments.values())
+    for value in arguments.values():
+        for tensor in tensors_in(value):
+            m.escape(tensor)
+    return unknown("result of an unknown call")
+
+
+def owners_in_any(arguments: Arguments) -> bool:
+    return any(owners_in(value) for value in arguments.values())
+
+
+def keep_owners(path: str) -> None:
+    """``zip(gradients, weights)`` and ``list(...)`` of it keep whose weights they are."""
+    plain = NATIVES[path]
+
+    @native(path)
+    def call(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+        owners = [owner for value in arguments.positional for owner in owners_in(value, 1)]
+        if owners and all(isinstance(value, (WeightsV, GradientsV, Unknown, ListV)) for value in arguments.positional):
+            return GradientsV(owners)
+        return plain(m, site, arguments)
+
+
+for each in ("builtins.zip", "builtins.list", "builtins.tuple"):
+    keep_owners(each)

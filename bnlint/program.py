@@ -1,0 +1,298 @@
+"""What the rules read: the layers, tensors, calls, models and events that the interpretation found.
+
+Everything is over all worlds: every side that an unknown condition can take. A question that cannot be answered from
+the source is answered by None, and a rule stays silent on it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+from bnlint.finding import Span
+from bnlint.interpreter.layers import direct_sublayers, plain_arguments, wrapped_arguments
+from bnlint.interpreter.machine import Machine
+from bnlint.interpreter.models import BATCHNORM, holds_batchnorm
+from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
+from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
+from bnlint.keras_api.shapes import UNKNOWN, channel_axis
+from bnlint.keras_api.table import LayerInfo
+
+
+class Program:
+    """One analysis. ``options`` are those of the rule that is being asked."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.table = machine.table
+        self.worlds: list[World] = machine.worlds
+        self.cuts: list[tuple[Span, str]] = sorted(machine.cuts.items())
+
+    # -- layers --------------------------------------------------------------------------------------------------
+
+    def layers(self, symbol: str = "keras.layers.Layer") -> Iterator[LayerV]:
+        """Every instance of a Keras class or of a subclass of it."""
+        for world in self.worlds:
+            for layer in world.layers:
+                if self.is_a(layer, symbol):
+                    yield layer
+
+    def sites(self, symbol: str) -> Iterator[tuple[Span, list[LayerV]]]:
+        """The constructor expressions of a class, each with all instances made at it."""
+        groups: dict[Span, list[LayerV]] = {}
+        for layer in self.layers(symbol):
+            if layer.site is not None:
+                groups.setdefault(layer.site.span, []).append(layer)
+        yield from groups.items()
+
+    def is_a(self, layer: LayerV, symbol: str) -> bool:
+        """Whether a layer's class is a Keras class or derives from it."""
+        return self.table.issubclass(layer.symbol, symbol)
+
+    def is_batchnorm(self, layer: LayerV | None) -> bool:
+        """Whether a layer is Keras's batch normalization or a project's subclass of it."""
+        return layer is not None and self.is_a(layer, BATCHNORM)
+
+    def holds_batchnorm(self, layer: LayerV) -> bool | None:
+        """Whether a layer or model is, or holds at any depth, a batch normalization; None where that is not known."""
+        return holds_batchnorm(self._machine, layer)
+
+    def sublayers(self, layer: LayerV) -> list[LayerV]:
+        """The layers that a layer or model holds itself."""
+        return direct_sublayers(self._machine, layer)
+
+    def all_sublayers(self, layer: LayerV) -> list[LayerV]:
+        """The layers below a layer or model, at any depth."""
+        found: dict[int, LayerV] = {}
+        pending = self.sublayers(layer)
+        while pending:
+            each = pending.pop()
+            if id(each) not in found and each is not layer:
+                found[id(each)] = each
+                pending.extend(self.sublayers(each))
+        return list(found.values())
+
+    def info(self, layer: LayerV) -> LayerInfo | None:
+        """What the table knows about a layer's class."""
+        return self.table.layer(layer.symbol)
+
+    def arguments(self, layer: LayerV) -> dict[str, object]:
+        """Constructor arguments as Python values, with defaults; ``UNKNOWN`` where they cannot be told."""
+        return plain_arguments(self._machine, layer)
+
+    def all_arguments(self, layer: LayerV, tensor: TensorV | None = None) -> dict[str, object]:
+        """The arguments, with those of the layer inside a wrapper that is called on ``tensor``."""
+        shape = tensor.shape if tensor is not None else None
+        return {**self.arguments(layer), **wrapped_arguments(self._machine, layer, shape)}
+
+    def argument(self, layer: LayerV, name: str) -> object:
+        """One constructor argument; ``UNKNOWN`` where it cannot be told."""
+        return self.arguments(layer).get(name, UNKNOWN)
+
+    def name(self, layer: LayerV) -> str:
+        """What a message calls a layer: its class, and its name where the source gives one."""
+        cls = layer.own_class.name if layer.own_class is not None else layer.symbol.rpartition(".")[2]
+        named = layer.name.value if isinstance(layer.name, Const) and isinstance(layer.name.value, str) else None
+        return f'{cls} "{named}"' if named else cls
+
+    # -- tensors -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _consumers(self) -> dict[int, list[Call]]:
+        found: dict[int, list[Call]] = {}
+        for world in self.worlds:
+            for call in world.calls:
+                for tensor in call.inputs:
+                    found.setdefault(id(tensor), []).append(call)
+        return found
+
+    @cached_property
+    def _aliases(self) -> dict[int, list[TensorV]]:
+        found: dict[int, list[TensorV]] = {}
+        for world in self.worlds:
+            for call in world.calls:
+                for tensor in call.outputs:
+                    if tensor.alias is not None:
+                        found.setdefault(id(tensor.alias), []).append(tensor)
+        return found
+
+    @cached_property
+    def _escaped(self) -> set[int]:
+        return {key for world in self.worlds for key in world.escapes}
+
+    @cached_property
+    def _outputs(self) -> dict[int, list[ModelV]]:
+        found: dict[int, list[ModelV]] = {}
+        for model in self.models():
+            for tensor in model.outputs:
+                found.setdefault(id(tensor), []).append(model)
+        return found
+
+    def consumers(self, tensor: TensorV) -> list[Call]:
+        """The calls that take a tensor."""
+        return self._consumers.get(id(tensor), [])
+
+    def aliases(self, tensor: TensorV) -> list[TensorV]:
+        """The outputs of composite layers that stand for a tensor made inside them."""
+        return self._aliases.get(id(tensor), [])
+
+    def escapes(self, value: Value) -> bool:
+        """Whether a value goes where it cannot be followed."""
+        return id(value) in self._escaped
+
+    def models_ending_in(self, tensor: TensorV) -> list[ModelV]:
+        """The models of which a tensor is an output."""
+        return self._outputs.get(id(tensor), [])
+
+    def is_uncertain(self, function: FunctionV | None) -> bool:
+        """Whether a function has a condition of which not both sides could be followed."""
+        return function is not None and function.node in self._machine.uncertain
+
+    # -- models and events ---------------------------------------------------------------------------------------
+
+    def models(self) -> Iterator[ModelV]:
+        """Every model."""
+        for layer in self.layers("keras.Model"):
+            if isinstance(layer, ModelV):
+                yield layer
+
+    def calls(self) -> Iterator[Call]:
+        """Every application of a layer, model or function."""
+        for world in self.worlds:
+            yield from world.calls
+
+    @cached_property
+    def _calls_of(self) -> dict[int, list[Call]]:
+        found: dict[int, list[Call]] = {}
+        for call in self.calls():
+            if call.layer is not None:
+                found.setdefault(id(call.layer), []).append(call)
+                if call.layer.stands_for is not None:
+                    found.setdefault(id(call.layer.stands_for), []).append(call)
+        return found
+
+    def calls_of(self, layer: LayerV) -> list[Call]:
+        """The applications of one layer or model."""
+        return self._calls_of.get(id(layer), [])
+
+    def events(self, *kinds: str) -> Iterator[Event]:
+        """Every event of some kinds."""
+        for world in self.worlds:
+            for event in world.events:
+                if event.kind in kinds:
+                    yield event
+
+    def histories(self) -> Iterator[tuple[World, list[Event]]]:
+        """The events of each world in their order, those of the module's body first."""
+        for world in self.worlds:
+            yield world, world.history()
+
+    @cached_property
+    def _parents(self) -> dict[int, list[LayerV]]:
+        found: dict[int, list[LayerV]] = {}
+        for parent in self.layers():
+            for child in self.sublayers(parent):
+                found.setdefault(id(child), []).append(parent)
+        return found
+
+    def holders(self, layer: LayerV) -> list[LayerV]:
+        """The layers and models that hold a layer themselves."""
+        return self._parents.get(id(layer), [])
+
+    @cached_property
+    def _trainable_events(self) -> dict[int, list[Event]]:
+        found: dict[int, list[Event]] = {}
+        for event in self.events("trainable"):
+            for layer in event.affected:
+                found.setdefault(id(layer), []).append(event)
+        return found
+
+    def trainable_writes(self, layer: LayerV) -> list[Event]:
+        """The statements that set a layer's ``trainable``, itself or through a parent."""
+        return self._trainable_events.get(id(layer), [])
+
+    def may_be_frozen(self, layer: LayerV) -> bool:
+        """Whether a layer is, or may be, frozen whenever its model is trained."""
+        made = layer.arguments.get("trainable")
+        if made is not None and not is_constant(made, True):
+            return True
+        writes = self.trainable_writes(layer)
+        if all(is_constant(event.value, True) for event in writes):
+            return False
+        trained = [
+            event.snapshot[id(layer)][1]
+            for event in self.events("compile", "fit", "train_on_batch")
+            if id(layer) in event.snapshot
+        ]
+        return not any(is_constant(value, True) for value in trained)
+
+    # -- classes -------------------------------------------------------------------------------------------------
+
+    def classes(self, symbol: str) -> Iterator[ClassV]:
+        """The project's classes that derive from a Keras class."""
+        for cls in self._machine.classes.values():
+            if any(self.table.issubclass(base.path, symbol) for base in cls.symbols()):
+                yield cls
+
+    def subclasses(self, cls: ClassV) -> list[ClassV]:
+        """The project's classes that derive from a class of the project."""
+        return [each for each in self._machine.classes.values() if cls in each.mro[1:]]
+
+    def own_layers(self, cls: ClassV) -> list[LayerV]:
+        """The instances of a project's layer or model class."""
+        return [layer for layer in self.layers() if layer.own_class is cls or _same_class(layer.own_class, cls)]
+
+    # -- places --------------------------------------------------------------------------------------------------
+
+    def name_span(self, function: FunctionV) -> Span | None:
+        """The name in a ``def``."""
+        node = function.node
+        return None if isinstance(node, ast.Lambda) else function.module.source.name_span(node)
+
+    def text(self, span: Span) -> str:
+        """The source text of a span."""
+        for module in self._machine.modules.by_path.values():
+            if module is not None and module.path == span.path:
+                return module.source.segment(span)
+        return ""
+
+    def generation(self, layer: LayerV) -> str:
+        """The Keras generation of a layer, "2" or "3"."""
+        return layer.generation or self._machine.generation
+
+    def channel_axis(self, layer: LayerV) -> int | None:
+        """The axis of a layer's output on which its channels lie."""
+        info = self.info(layer)
+        return channel_axis(info.family, self.all_arguments(layer)) if info is not None and info.family else None
+
+
+def _same_class(left: ClassV | None, right: ClassV) -> bool:
+    return left is not None and left.node is right.node
+
+
+def is_constant(value: Value | None, expected: object) -> bool:
+    """Whether a value is known to be a constant (``True`` also matches a truthy number)."""
+    if not isinstance(value, Const):
+        return False
+    return bool(value.value) is expected if isinstance(expected, bool) else bool(value.value == expected)
+
+
+def is_known(value: Value | None) -> bool:
+    """Whether a value is known at all."""
+    return value is not None and not isinstance(value, Unknown)
+
+
+def functions_around(context: Context) -> list[FunctionV]:
+    """The functions in which something happens, innermost first."""
+    return [each.function for each in context.chain() if each.function is not None]
+
+
+def unique(spans: Iterable[Span]) -> list[Span]:
+    """Spans, each once, in order."""
+    return sorted(set(spans))
+
+
+def only(values: Sequence[object]) -> object | None:
+    """The one value that all are equal to."""
+    return values[0] if values and all(value == values[0] for value in values) else None

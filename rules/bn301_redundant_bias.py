@@ -1,0 +1,122 @@
+"""Redundant bias.
+
+## What it does
+Reports a linear layer (Dense, a convolution of any kind) whose bias is cancelled by the batch normalization that follows it,
+directly or through operations that commute with adding a constant to each channel, such as pooling, cropping or an addition.
+
+## Why is this bad?
+In training mode, batch normalization subtracts the mean of each channel, and with it whatever the bias added: adding 3 to
+such a bias changes the training outputs by 1e-14. The bias costs memory, and under Adam it is not even idle: its
+gradient is rounding noise, which Adam rescales to full steps, so that it drifts (up to 7e-3 in ten epochs) and moves
+predictions while the moving mean lags behind. The layer's own `beta` does what the bias was meant to do.
+
+## Bad
+```python
+import keras
+from keras import layers
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(16, 3)(inputs)  # BN301
+x = layers.BatchNormalization()(x)
+x = layers.ReLU()(x)
+model = keras.Model(inputs, x)
+```
+
+## Good
+```python
+import keras
+from keras import layers
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(16, 3, use_bias=False)(inputs)
+x = layers.BatchNormalization()(x)
+x = layers.ReLU()(x)
+model = keras.Model(inputs, x)
+```
+
+## Fix safety
+The fix passes `use_bias=False`. It is unsafe: training goes on as before, but saved weights of the model do not fit any
+more (`load_weights` raises, and `skip_mismatch=True` silently leaves the layer random).
+
+## Limits
+Silent where another consumer may need the bias, where `use_bias` or the consumer is not known, where the normalization runs
+over another axis, may be frozen or runs in inference mode, with `renorm=True`, and behind padding, dropout, a
+nonlinearity, or a reshape that mixes channels. A bias with its own initializer, regularizer or constraint is reported
+without a fix.
+
+## Verify
+Shifts the bias and compares the outputs in training mode: a relative change below 1e-3 confirms the finding.
+
+## References
+- Ioffe and Szegedy, *Batch Normalization* (2015), section 3.2: "the bias b can be ignored"
+- <https://github.com/keras-team/keras/issues/1802>
+- <https://github.com/keras-team/keras-cv/issues/629>
+- <https://github.com/matterport/Mask_RCNN/issues/1455>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bnlint.api import Edit, End, Finding, Fix, LayerV, Program, Related, Rule, Span, report, shift_ends
+
+RULE = Rule(code="BN301", name="redundant-bias", severity="warning", fix="unsafe")
+OWN_BIAS = ("bias_initializer", "bias_regularizer", "bias_constraint")
+
+
+def check(program: Program) -> Iterator[Finding]:
+    for span, instances in program.sites("keras.layers.Layer"):
+        ends = [found for layer in instances for found in redundant(program, layer)]
+        if len(ends) < len(instances) or program.is_uncertain(instances[0].site.function if instances[0].site else None):
+            continue
+        layer, end = ends[0]
+        assert end.call is not None
+        through = "" if end.direct else ", which it reaches through operations that keep it,"
+        message = (
+            f"bias of {program.name(layer)} is cancelled by the batch normalization{through} in line {end.call.span.line}"
+            f"; pass {switch(program, layer)}=False"
+        )
+        if any(each.weights in ("loaded", "pretrained") for each in instances):
+            message += " (weights saved with the bias would no longer load)"
+        normalized = Related(end.call.span, "normalized here")
+        yield report(RULE, span, message, related=(normalized,), fix=fix(program, layer, span))
+
+
+def redundant(program: Program, layer: LayerV) -> list[tuple[LayerV, End]]:
+    """The layer with the first normalization that cancels its bias; nothing where any use of it may need the bias."""
+    info = program.info(layer)
+    if info is None or not info.bias or not info.linear or (layer.own_class is not None and layer.own_class.find("call")):
+        return []
+    arguments = program.arguments(layer)
+    if info.bias.axis == "special" or arguments.get(info.bias.parameter) is not True or arguments.get("activation") not in (None, "linear"):
+        return []
+    axis = program.channel_axis(layer)
+    calls = program.calls_of(layer)
+    if axis is None or not calls or program.escapes(layer):
+        return []
+    ends = [end for call in calls for output in call.outputs for end in shift_ends(program, output, axis)]
+    return [(layer, ends[0])] if ends and all(end.cancelled for end in ends) else []
+
+
+def switch(program: Program, layer: LayerV) -> str:
+    """The argument that switches the bias."""
+    info = program.info(layer)
+    return info.bias.parameter if info is not None and info.bias else "use_bias"
+
+
+def fix(program: Program, layer: LayerV, span: Span) -> Fix | None:
+    """``use_bias=False`` in place of the argument, or as the last one."""
+    if layer.site is None or any(name in layer.arguments for name in OWN_BIAS):
+        return None
+    name = switch(program, layer)
+    given = layer.site.argument_spans.get(name)
+    if given is not None:
+        edit = Edit(given, f"{name}=False")
+    else:
+        text = program.text(span)
+        if not text.endswith(")"):
+            return None
+        separator = "" if text.rstrip(")").rstrip().endswith(("(", ",")) else ", "
+        place = Span(span.path, span.end_line, span.end_column - 1, span.end_line, span.end_column - 1)
+        edit = Edit(place, f"{separator}{name}=False")
+    return Fix(f"Pass {name}=False", "unsafe", (edit,))
