@@ -222,8 +222,12 @@ def _with_progress(work: Callable[[Callable[[int, int], None] | None], Report]) 
 
 @cli.command()
 @click.argument("file", metavar="FILE[:NAME]")
-@click.option("--arg", "arguments", multiple=True, metavar="NAME=LITERAL", help="An argument for NAME's parameter; may be repeated.")
-@click.option("--output-format", type=click.Choice(("text", "json", "mermaid", "dot")), default="text", help="How to print the models.")
+@click.option(
+    "--arg", "arguments", multiple=True, metavar="NAME=LITERAL", help="An argument for NAME's parameter; may be repeated."
+)
+@click.option(
+    "--output-format", type=click.Choice(("text", "json", "mermaid", "dot")), default="text", help="How to print the models."
+)
 def graph(file: str, arguments: tuple[str, ...], output_format: str) -> int:
     """Show the models recovered from FILE, or the one that NAME, a function or class in it, makes.
 
@@ -270,7 +274,9 @@ def _literal(argument: str) -> tuple[str, object]:
             raise ValueError
         return name, literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise Failure(f"--arg {argument}: write NAME=LITERAL with a Python literal, such as weights=None or pooling='avg'") from None
+        raise Failure(
+            f"--arg {argument}: write NAME=LITERAL with a Python literal, such as weights=None or pooling='avg'"
+        ) from None
 
 
 @cli.command()

@@ -47,7 +47,34 @@ _KERAS_WORDS = (
 )
 # Never a project's own module where the importing file is part of a package, whatever lies beside it.
 _FOREIGN = frozenset(
-    ["absl", "cv2", "h5py", "jax", "keras", "keras_applications", "matplotlib", "mxnet", "numpy", "pandas", "PIL", "pytest", "scipy", "six", "skimage", "sklearn", "tensorflow", "tensorflow_addons", "tensorflow_datasets", "tensorflow_hub", "tf_keras", "theano", "torch", "torchvision", "tqdm", "yaml"]
+    [
+        "absl",
+        "cv2",
+        "h5py",
+        "jax",
+        "keras",
+        "keras_applications",
+        "matplotlib",
+        "mxnet",
+        "numpy",
+        "pandas",
+        "PIL",
+        "pytest",
+        "scipy",
+        "six",
+        "skimage",
+        "sklearn",
+        "tensorflow",
+        "tensorflow_addons",
+        "tensorflow_datasets",
+        "tensorflow_hub",
+        "tf_keras",
+        "theano",
+        "torch",
+        "torchvision",
+        "tqdm",
+        "yaml",
+    ]
 ) | frozenset(sys.stdlib_module_names)
 
 _IMPORT = re.compile(rb"\bimport\b")

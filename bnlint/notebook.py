@@ -18,7 +18,31 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 # Cell magics whose body is Python that runs in the notebook's own namespace.
 _PYTHON_CELLS = frozenset(
-    ["time", "timeit", "capture", "prun", "memit", "mprun", "lprun", "heat", "snakeviz", "scalene", "debug", "trace", "notify", "wandb", "tensorboard", "tb", "pyinstrument", "flake8", "pycodestyle", "skip_if", "with_output", "suppress_output", "hide"]
+    [
+        "time",
+        "timeit",
+        "capture",
+        "prun",
+        "memit",
+        "mprun",
+        "lprun",
+        "heat",
+        "snakeviz",
+        "scalene",
+        "debug",
+        "trace",
+        "notify",
+        "wandb",
+        "tensorboard",
+        "tb",
+        "pyinstrument",
+        "flake8",
+        "pycodestyle",
+        "skip_if",
+        "with_output",
+        "suppress_output",
+        "hide",
+    ]
 )
 
 

@@ -33,7 +33,7 @@ The comment claims a fault that is not there any more, and would hide the next o
 
 ## Bad
 ```python
-width = 3  # bnlint: ignore[redundant-bias]
+width = 3  # bnlint: ignore[redundant-bias]  # BN001
 ```
 
 ## Good

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_MARK = re.compile(r"[ \t]*#[ \t]*(?:later:[ \t]*)?(BN\d{3}(?:[ \t,]+BN\d{3})*)[ \t]*$", re.MULTILINE)
-_LATER = re.compile(r"#[ \t]*later:")
+_CODES = r"BN\d{3}(?:[ \t,]+BN\d{3})*"
+_MARK = re.compile(
+    rf"[ \t]*#[ \t]*(?=BN|later:)(?P<now>{_CODES})?(?:[ \t]*(?:#[ \t]*)?later:[ \t]*(?P<later>{_CODES}))?[ \t]*$", re.MULTILINE
+)
 _FENCE = re.compile(r"^```python[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -21,7 +23,7 @@ class Page:
     def summary(self) -> str:
         """What the rule does, in one sentence."""
         text = " ".join(self.sections.get("What it does", self.title).split())
-        return re.split(r"(?<=[.:])\s", text, maxsplit=1)[0].rstrip(":")
+        return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
 
     def examples(self, section: str) -> list[str]:
         """The code blocks of a section, with their marks."""
@@ -47,28 +49,21 @@ def parse_page(docstring: str) -> Page:
 
 
 def marks(text: str) -> set[tuple[int, str]]:
-    """The (line, code) pairs that the marks at line ends ask for; those of rules to come are in :func:`later_marks`."""
-    return _marks(text, later=False)
+    """The (line, code) pairs that marks such as ``# BN301`` at line ends ask for."""
+    return _marks(text, "now")
 
 
 def later_marks(text: str) -> set[tuple[int, str]]:
-    """The pairs marked ``# later: BNnnn``."""
-    return _marks(text, later=True)
+    """The pairs of rules that are still to come: ``# later: BN304``."""
+    return _marks(text, "later")
 
 
-def _marks(text: str, later: bool) -> set[tuple[int, str]]:
-    found = set()
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
-        rest = line
-        while mark := _MARK.search(rest):
-            if bool(_LATER.search(mark[0])) == later:
-                found |= {(number, code) for code in re.findall(r"BN\d{3}", mark[1])}
-            rest = rest[: mark.start()]
-    return found
+def _marks(text: str, kind: str) -> set[tuple[int, str]]:
+    lines = enumerate(re.split(r"\r\n|\r|\n", text), 1)
+    found = ((number, mark[kind] or "") for number, line in lines if (mark := _MARK.search(line)))
+    return {(number, code) for number, codes in found for code in re.findall(r"BN\d{3}", codes)}
 
 
 def without_marks(text: str) -> str:
     """The text without the marks at its line ends."""
-    while _MARK.search(text):
-        text = _MARK.sub("", text)
-    return text
+    return _MARK.sub("", text)

@@ -55,6 +55,7 @@ _HEADS = frozenset(
     ("return", "yield", "if", "elif", "while", "assert", "raise", "del", "with", "import", "from", "async", "else", "try")
     + ("finally", "except", "class", "def", "print")
 )
+_NAMING = frozenset(("def", "class", "import", "from"))
 _OPERATOR_WORDS = frozenset(("and", "or", "not", "in", "is", "if", "else", "await", "for", "from", "yield", "async"))
 _KEYWORD_ARGUMENT = re.compile(r"\s*=(?!=)")
 _CONSTANTS = frozenset(("True", "False", "None"))
@@ -141,6 +142,8 @@ class _Bracket:
     depth: int = 0
     tokens: int = 0
     literal: bool = True
+    expression: bool = True
+    """Not the name and parameters behind ``def``, nor the like: no expression can stand there."""
     held: int = 0
     """Lambdas whose colon, and ``for`` targets whose ``in``, are still to come: commas there divide no expressions."""
 
@@ -179,7 +182,7 @@ class _Scan:
     def _newline(self, token: re.Match[str]) -> None:
         if len(self.open) == 1:
             self._divide()
-            self.open[0].held = 0
+            self.open[0].held, self.open[0].expression = 0, True
             self.line_start = token.end()
 
     def _data(self, token: re.Match[str]) -> None:
@@ -223,8 +226,10 @@ class _Scan:
         module = len(self.open) == 1
         if piece.start < 0 and (word in _HEADS or (word == "for" and module)):
             bracket.held += word == "for"
-            if module and (word == "if" or word == "elif"):
-                self._branch(token)
+            if module:
+                bracket.expression &= word not in _NAMING
+                if word in ("if", "elif"):
+                    self._branch(token)
         elif word == "in" and bracket.held:
             bracket.held -= 1
             self._divide() if module else self._link(token)
@@ -265,7 +270,10 @@ class _Scan:
         bracket.tokens += 1
 
     def _divider(self, token: re.Match[str]) -> None:
+        bracket = self.open[-1]
+        before, bracket.expression = bracket.expression, bracket.expression and token[0] in (";", "->")  # no target is cut
         self._comma(token)
+        bracket.expression = before or token[0] == ";"
 
     def _colon(self, token: re.Match[str]) -> None:
         bracket = self.open[-1]
@@ -274,6 +282,7 @@ class _Scan:
             bracket.piece.operand = False
         else:
             self._divide()
+            bracket.expression = True
         bracket.tokens += 1
 
     def _operator(self, token: re.Match[str]) -> None:
@@ -306,7 +315,7 @@ class _Scan:
             bracket.first = piece.start
         bracket.last = piece.end
         depth = piece.links + piece.inner
-        if depth > MAX_DEPTH:
+        if depth > MAX_DEPTH and bracket.expression:
             self._cut(piece.start, piece.end, "an expression is too long or nests too deeply")
             bracket.literal = False
             depth, piece.tokens = 1, 1

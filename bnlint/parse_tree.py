@@ -165,11 +165,23 @@ def join_elifs(tree: ast.Module, lines: frozenset[int]) -> None:
         block = blocks.pop()
         kept: list[ast.stmt] = []
         last: ast.stmt | None = None
+        joined = False
         for statement in block:
             if isinstance(last, ast.If) and statement.lineno in lines:
                 last.orelse = [statement]
+                joined = True
             else:
                 kept.append(statement)
             for last in _branches(statement):
                 blocks += _blocks(last)
-        block[:] = kept
+        if joined:
+            block[:] = kept
+            _stretch(kept)
+
+
+def _stretch(block: list[ast.stmt]) -> None:
+    """Let every branch of a chain end where the chain ends, as Python has it."""
+    for statement in block:
+        branches = [*_branches(statement)]
+        for branch in branches:
+            branch.end_lineno, branch.end_col_offset = branches[-1].end_lineno, branches[-1].end_col_offset

@@ -79,7 +79,7 @@ class Program:
 
     def arguments(self, layer: LayerV) -> dict[str, object]:
         """Constructor arguments as Python values, with defaults; ``UNKNOWN`` where they cannot be told."""
-        return plain_arguments(self._machine, layer)
+        return plain_arguments(self._machine, layer, assumed=False)
 
     def all_arguments(self, layer: LayerV, tensor: TensorV | None = None) -> dict[str, object]:
         """The arguments, with those of the layer inside a wrapper that is called on ``tensor``."""
@@ -144,6 +144,20 @@ class Program:
     def models_ending_in(self, tensor: TensorV) -> list[ModelV]:
         """The models of which a tensor is an output."""
         return self._outputs.get(id(tensor), [])
+
+    def is_used_itself(self, model: ModelV) -> bool:
+        """Whether a model is, or may be, used for itself: trained, asked, saved, given away, bound in a module."""
+        if self.escapes(model) or id(model) in self._event_targets or id(model) in self._returned:
+            return True
+        return model.context is not None and model.context.function is None
+
+    @cached_property
+    def _event_targets(self) -> set[int]:
+        return {id(event.target) for world in self.worlds for event in world.events}
+
+    @cached_property
+    def _returned(self) -> set[int]:
+        return {id(value) for world in self.worlds for _, value in world.results}
 
     def is_uncertain(self, function: FunctionV | None) -> bool:
         """Whether a function has a condition of which not both sides could be followed."""

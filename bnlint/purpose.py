@@ -51,22 +51,24 @@ def purpose_of_names(names: Iterable[str]) -> Purpose | None:
 def purpose(context: Context) -> Purpose | None:
     """What the code at ``context`` is for: the data it is given, then the loops around it, then its function, outward."""
     for each in context.chain():
-        steps = [_argument_names(each.node), *(_loop_names(node) for node, _ in each.loops)]
-        if each.function is not None:
-            steps.append([each.function.name])
-            if each.function.owner is not None:
-                steps.append([each.function.owner.name])
-        for names in steps:
+        function = purpose_of_name(each.function.name) if each.function is not None else None
+        if function in ("recalibration", "generation"):
+            return function
+        for names in (_argument_names(each.node), *(_loop_names(node) for node, _ in each.loops)):
             found = purpose_of_names(names)
-            if found is not None:
+            if found in ("evaluation", "training"):
                 return found
+        if function is None and each.function is not None and each.function.owner is not None:
+            function = purpose_of_name(each.function.owner.name)
+        if function is not None:
+            return function
     return None
 
 
 def _argument_names(node: ast.AST | None) -> list[str]:
     if not isinstance(node, ast.Call):
         return []
-    return [name for argument in (*node.args, *(each.value for each in node.keywords)) for name in _names(argument)]
+    return [name for argument in (*node.args, *(each.value for each in node.keywords if each.arg != "training")) for name in _names(argument)]
 
 
 def _loop_names(node: ast.AST) -> list[str]:

@@ -40,9 +40,17 @@ class _Walk:
         program = self.program
         consumers = program.consumers(tensor)
         aliases = program.aliases(tensor)
-        if program.escapes(tensor) or program.models_ending_in(tensor) or not (consumers or aliases):
+        models = program.models_ending_in(tensor)
+        nested = [call for model in models for call in program.calls_of(model)]
+        if (
+            program.escapes(tensor)
+            or any(program.is_used_itself(model) for model in models)
+            or not (consumers or aliases or nested)
+        ):
             yield End(None, False, direct)
             return
+        for call in nested:
+            yield from self.behind_model(call, tensor, axis)
         for alias in aliases:
             yield from self.follow(alias, axis, direct)
         for call in consumers:
@@ -85,11 +93,12 @@ class _Walk:
     def layer(self, layer: LayerV, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
         info = self.program.info(layer)
         arguments = self.program.all_arguments(layer, tensor)
+        if layer.symbol == "keras.layers.Activation" and arguments.get("activation") in (None, "linear"):
+            for output in call.outputs:
+                yield from self.follow(output, axis, direct=False)
+            return
         shift = info.shift if info is not None else "breaks"
         if info is None or not info.family or shift not in PASSES or not call.outputs:
-            yield End(call, False)
-            return
-        if layer.symbol == "keras.layers.Activation" and arguments.get("activation") not in (None, "linear"):
             yield End(call, False)
             return
         if shift == "linear" and arguments.get("activation") not in (None, "linear"):
@@ -119,6 +128,16 @@ class _Walk:
         for own, given in zip(model.inputs, call.inputs):
             if given is tensor:
                 yield from self.follow(own, axis, direct)
+
+    def behind_model(self, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
+        """What takes the output that a nested model has in ``tensor``'s place."""
+        model = call.layer
+        if not isinstance(model, ModelV) or len(model.outputs) != len(call.outputs):
+            yield End(call, False)
+            return
+        for own, given in zip(model.outputs, call.outputs):
+            if own is tensor:
+                yield from self.follow(given, axis, False)
 
     def function(self, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
         """Sums and identities of tensors commute with a constant; no other function is known to."""

@@ -36,6 +36,7 @@ class Suppression:
     items: list[Item] = field(default_factory=list)
     whole_file: bool = False
     noqa: bool = False
+    foreign: bool = False  # it also names codes of other tools
     alone: bool = False
     used: bool = False
 
@@ -108,7 +109,7 @@ def _suppressions_in(source: Source, comment: Comment) -> Iterator[Suppression]:
         codes = [code.upper() for code in re.findall(r"\w+", match["rules"] or "")]
         ours = [_item(code) for code in codes if _OUR_CODE.fullmatch(code)]
         if ours or not codes:
-            yield Suppression(span(match), ours, noqa=True, alone=alone)
+            yield Suppression(span(match), ours, noqa=True, foreign=len(ours) < len(codes), alone=alone)
 
 
 def _item(text: str) -> Item:
@@ -199,7 +200,7 @@ def _finding(source: Source, suppression: Suppression, idle: list[Item], message
 def _removal(source: Source, suppression: Suppression, idle: list[Item]) -> Edit:
     span = suppression.span
     text = source.segment(span)
-    if len(idle) < len(suppression.items):
+    if suppression.foreign or len(idle) < len(suppression.items):
         for item in idle:
             text = re.sub(rf"(?<=[\[,:\s]){re.escape(item.text)}(?:\s*,\s*|\s+(?=\w)|(?=\s*\]|$))", "", text, count=1)
         return Edit(span, re.sub(r"[,\s]+(?=\]|$)", "", text))

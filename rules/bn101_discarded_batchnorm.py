@@ -80,7 +80,7 @@ def discarded(program: Program, value: Value, context: Context) -> LayerV | None
     """The batch normalization that an expression statement throws away."""
     if expects_an_error(context):
         return None
-    if isinstance(value, LayerV):
+    if isinstance(value, LayerV) and not context.guarded:
         made_here = program.is_batchnorm(value) and value.site is not None and value.site.span == context.span
         used = program.calls_of(value) or program.holders(value) or program.escapes(value)
         return value if made_here and not used else None

@@ -65,12 +65,16 @@ OWN_BIAS = ("bias_initializer", "bias_regularizer", "bias_constraint")
 
 
 def check(program: Program) -> Iterator[Finding]:
+    reported: set[Span] = set()
     for span, instances in program.sites("keras.layers.Layer"):
         ends = [found for layer in instances for found in redundant(program, layer)]
         if len(ends) < len(instances) or program.is_uncertain(instances[0].site.function if instances[0].site else None):
             continue
         layer, end = ends[0]
-        assert end.call is not None
+        place = layer.site.bound.get(switch(program, layer), layer.site.span) if layer.site is not None else span
+        if place in reported or end.call is None:
+            continue
+        reported.add(place)
         through = "" if end.direct else ", which it reaches through operations that keep it,"
         message = (
             f"bias of {program.name(layer)} is cancelled by the batch normalization{through} in line {end.call.span.line}"
@@ -79,19 +83,25 @@ def check(program: Program) -> Iterator[Finding]:
         if any(each.weights in ("loaded", "pretrained") for each in instances):
             message += " (weights saved with the bias would no longer load)"
         normalized = Related(end.call.span, "normalized here")
-        yield report(RULE, span, message, related=(normalized,), fix=fix(program, layer, span))
+        yield report(RULE, place, message, related=(normalized,), fix=fix(program, layer) if place == span else None)
 
 
 def redundant(program: Program, layer: LayerV) -> list[tuple[LayerV, End]]:
-    """The layer with the first normalization that cancels its bias; nothing where any use of it may need the bias."""
+    """The layer with the first normalization that cancels its bias; nothing where any use of it may need the bias.
+
+    The layer inside a TimeDistributed stands for the pair.
+    """
+    outer = layer
+    if program.is_a(layer, "keras.layers.TimeDistributed") and len(layer.inner) == 1:
+        layer = layer.inner[0]
     info = program.info(layer)
     if info is None or not info.bias or not info.linear or (layer.own_class is not None and layer.own_class.find("call")):
         return []
     arguments = program.arguments(layer)
     if info.bias.axis == "special" or arguments.get(info.bias.parameter) is not True or arguments.get("activation") not in (None, "linear"):
         return []
-    axis = program.channel_axis(layer)
-    calls = program.calls_of(layer)
+    axis = program.channel_axis(outer)
+    calls = program.calls_of(outer)
     if axis is None or not calls or program.escapes(layer):
         return []
     ends = [end for call in calls for output in call.outputs for end in shift_ends(program, output, axis)]
@@ -104,7 +114,7 @@ def switch(program: Program, layer: LayerV) -> str:
     return info.bias.parameter if info is not None and info.bias else "use_bias"
 
 
-def fix(program: Program, layer: LayerV, span: Span) -> Fix | None:
+def fix(program: Program, layer: LayerV) -> Fix | None:
     """``use_bias=False`` in place of the argument, or as the last one."""
     if layer.site is None or any(name in layer.arguments for name in OWN_BIAS):
         return None
@@ -113,6 +123,7 @@ def fix(program: Program, layer: LayerV, span: Span) -> Fix | None:
     if given is not None:
         edit = Edit(given, f"{name}=False")
     else:
+        span = layer.site.span
         text = program.text(span)
         if not text.endswith(")"):
             return None

@@ -54,6 +54,7 @@ from collections.abc import Iterator
 
 from bnlint.api import Event, Finding, LayerV, ModelV, Program, Related, Rule, Span, is_constant, report
 
+SETTLES = ("fit", "train_on_batch", "compile", "trainable", "evaluate", "predict")
 RULE = Rule(code="BN401", name="unfrozen-batchnorm", severity="error", fix="unsafe", supersedes=("BN205", "BN211"))
 
 
@@ -63,7 +64,7 @@ def check(program: Program) -> Iterator[Finding]:
         for number, event in enumerate(history):
             if not trains(program, event, history[number + 1 :]):
                 continue
-            for backbone, layers in unfrozen(program, event).items():
+            for backbone, layers in unfrozen(program, event, history[:number]).items():
                 cause = unfreezing(layers, history[:number])
                 place = cause.span if cause is not None else backbone.site.span if backbone.site is not None else None
                 if place is None or place in reported:
@@ -82,19 +83,36 @@ def trains(program: Program, event: Event, later: list[Event]) -> bool:
         )
     if event.kind != "compile":
         return False
-    return not any(each.kind in ("fit", "train_on_batch", "compile", "trainable") and each.target is event.target for each in later)
+    if any(each.kind in SETTLES and each.target is event.target for each in later):
+        return False
+    elsewhere = [each for each in program.events(*SETTLES) if each.target is event.target and each.order > event.order]
+    return not elsewhere
 
 
-def unfrozen(program: Program, event: Event) -> dict[ModelV, list[LayerV]]:
+def unfrozen(program: Program, event: Event, before: list[Event]) -> dict[ModelV, list[LayerV]]:
     """The pretrained backbones in the model with those of their normalizations that are known to be trainable."""
+    loaded = {id(each.target) for each in before if each.kind == "load" and each.target is not event.target}
     found: dict[ModelV, list[LayerV]] = {}
-    for layer, trainable in event.snapshot.values():
-        backbone = layer.backbone
-        if backbone is None or not program.is_batchnorm(layer) or not is_constant(trainable, True):
+    for backbone in backbones(event):
+        if backbone.weights != "pretrained" and id(backbone) not in loaded or protected(program, backbone):
             continue
-        if backbone.weights in ("pretrained", "loaded") and not protected(program, backbone):
-            found.setdefault(backbone, []).append(layer)
+        for layer in program.all_sublayers(backbone):
+            trainable = event.snapshot.get(id(layer), (layer, None))[1]
+            if program.is_batchnorm(layer) and is_constant(trainable, True) and not frozen_alone(layer, before):
+                found.setdefault(backbone, []).append(layer)
     return found
+
+
+def backbones(event: Event) -> list[ModelV]:
+    """The models inside the one that is trained: nested, or flattened into it."""
+    found = {id(layer.backbone): layer.backbone for layer, _ in event.snapshot.values() if layer.backbone is not None}
+    found |= {id(layer): layer for layer, _ in event.snapshot.values() if isinstance(layer, ModelV)}
+    return list(found.values())
+
+
+def frozen_alone(layer: LayerV, before: list[Event]) -> bool:
+    """Whether a normalization was frozen by itself before: what undid that is another fault."""
+    return any(event.kind == "trainable" and event.target is layer and is_constant(event.value, False) for event in before)
 
 
 def protected(program: Program, backbone: ModelV) -> bool:

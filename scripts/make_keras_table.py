@@ -4,6 +4,8 @@
     python scripts/make_keras_table.py names              names, layers, operations, signatures only
     python scripts/make_keras_table.py applications [X]   the models of keras.applications, or only those named
 
+``--to DIR`` writes elsewhere.
+
 Each generation is asked in a process of its own. The output depends on nothing but the installed versions.
 """
 
@@ -30,6 +32,11 @@ def main(arguments: list[str]) -> int:
         generation, question, path, *only = arguments[1:]
         answer(generation, question, path, only)
         return 0
+    folder = DATA
+    if "--to" in arguments:
+        place = arguments.index("--to")
+        folder = Path(arguments[place + 1])
+        arguments = arguments[:place] + arguments[place + 2 :]
     command, *only = arguments or ["all"]
     if command not in ("all", "names", "applications"):
         print(__doc__, file=sys.stderr)
@@ -39,14 +46,14 @@ def main(arguments: list[str]) -> int:
 
         annotations = json.loads(ANNOTATIONS.read_text("utf-8"))
         core, signatures = merge(ask("3", "names"), ask("2", "names"), annotations)
-        write(DATA / "core.json", core)
-        write(DATA / "signatures.json", signatures)
+        write(folder / "core.json", core)
+        write(folder / "signatures.json", signatures)
     if command in ("all", "applications"):
         from keras_table.merge import merge_applications
 
-        core = json.loads((DATA / "core.json").read_text("utf-8"))
+        core = json.loads((folder / "core.json").read_text("utf-8"))
         for name, model in merge_applications(ask("3", "applications", only), ask("2", "applications", only), core).items():
-            write(DATA / "applications" / f"{name}.json", model)
+            write(folder / "applications" / f"{name}.json", model)
     return 0
 
 
@@ -66,7 +73,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = ",\n".join(f"{compact(key)}:{_block(value)}" for key, value in content.items())
     path.write_text("{\n" + text + "\n}\n", "utf-8")
-    print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")
+    print(f"{path}: {path.stat().st_size} bytes")
 
 
 def _block(value: Any) -> str:

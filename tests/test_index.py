@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,23 +14,25 @@ BN = "from keras.layers import BatchNormalization\n"
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path: Path) -> Any:
     class Made:
         root = tmp_path / "p"
 
-        def write(self, **files):
+        def write(self, **files: Any) -> None:
             for name, text in files.items():
                 path = self.root / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
 
-        def around(self, name):
+        def around(self, name: str) -> Any:
             return Project.around(self.root / name)
 
-        def context(self, *names):
-            return [os.path.relpath(path, self.root) for path in self.around(names[0]).context([self.root / name for name in names])]
+        def context(self, *names: Any) -> Any:
+            return [
+                os.path.relpath(path, self.root) for path in self.around(names[0]).context([self.root / name for name in names])
+            ]
 
-        def resolve(self, dotted, importer, level=0):
+        def resolve(self, dotted: Any, importer: Any, level: Any = 0) -> Any:
             found = self.around(importer).module_path(dotted, str(self.root / importer), level)
             return found and os.path.relpath(found, self.root)
 
@@ -56,32 +60,35 @@ def project(tmp_path):
         (b"reimport = important\nx.import_(y)", []),
     ],
 )
-def test_imports_are_read_from_the_bytes(text, expected):
+def test_imports_are_read_from_the_bytes(text: bytes, expected: Any) -> None:
     assert list(imports_of(text)) == expected
 
 
 @pytest.mark.parametrize(
     "text",
     ["layers.BatchNormalization()", "SyncBatchNorm", "tf.layers.batch_normalization", "batchnorm = 1", "BATCH_NORM"]
-    + [f"import keras\n{word}" for word in ("keras.applications.VGG16", "load_model(p)", "M.from_preset(x)", "K.learning_phase()")]
+    + [
+        f"import keras\n{word}"
+        for word in ("keras.applications.VGG16", "load_model(p)", "M.from_preset(x)", "K.learning_phase()")
+    ]
     + ["import tensorflow_hub as hub", "import tensorflow as tf\nself.moving_mean = 3"],
 )
-def test_a_word_that_can_concern_a_rule_makes_a_file_relevant(text):
+def test_a_word_that_can_concern_a_rule_makes_a_file_relevant(text: str) -> None:
     assert is_relevant(text.encode())
 
 
 @pytest.mark.parametrize("text", ["import keras\nkeras.layers.Dense(3)", "applications of the theory", "see github.com/x", ""])
-def test_other_files_are_not_relevant(text):
+def test_other_files_are_not_relevant(text: str) -> None:
     assert not is_relevant(text.encode())
 
 
-def test_the_root_is_the_nearest_marked_folder(project):
+def test_the_root_is_the_nearest_marked_folder(project: Any) -> None:
     project.write(**{"inner/bnlint.toml": "", "inner/a/b.py": "", "x/y.py": ""})
     assert project_root(str(project.root / "inner/a/b.py")) == (str(project.root / "inner"), None)
     assert project_root(str(project.root / "x/y.py")) == (str(project.root), None)
 
 
-def test_without_a_mark_the_root_is_above_the_top_package_and_only_that_package_counts(tmp_path):
+def test_without_a_mark_the_root_is_above_the_top_package_and_only_that_package_counts(tmp_path: Path) -> None:
     for name in ("pkg/__init__.py", "pkg/sub/__init__.py", "pkg/sub/a.py", "other/__init__.py", "script.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -93,7 +100,7 @@ def test_without_a_mark_the_root_is_above_the_top_package_and_only_that_package_
     assert len(Project.around(tmp_path / "script.py").files) == 5
 
 
-def test_in_site_packages_only_the_top_package_counts(project):
+def test_in_site_packages_only_the_top_package_counts(project: Any) -> None:
     project.write(**{"lib/site-packages/pkg/a.py": "", "lib/site-packages/pkg/b/c.py": "", "lib/site-packages/other.py": ""})
     found = project.around("lib/site-packages/pkg/b/c.py")
     assert (found.root, found.package) == (project.root / "lib/site-packages", "pkg")
@@ -101,7 +108,7 @@ def test_in_site_packages_only_the_top_package_counts(project):
     assert {os.path.basename(path) for path in project.around("lib/site-packages/other.py").files} == {"other.py"}
 
 
-def test_a_folder_that_the_project_leaves_out_is_a_project_of_its_own(project):
+def test_a_folder_that_the_project_leaves_out_is_a_project_of_its_own(project: Any) -> None:
     project.write(**{".gitignore": "vendor/\n", "vendor/a.py": "", "vendor/b.py": "", "build/c.py": "", "d.py": ""})
     assert project.around("vendor/a.py").root == project.root / "vendor"
     assert {os.path.basename(path) for path in project.around("vendor/a.py").files} == {"a.py", "b.py"}
@@ -109,8 +116,17 @@ def test_a_folder_that_the_project_leaves_out_is_a_project_of_its_own(project):
     assert {os.path.basename(path) for path in project.around("d.py").files} == {"d.py", "setup.py"}
 
 
-def test_modules_packages_and_namespaces_are_resolved(project):
-    project.write(**{"pkg/__init__.py": "", "pkg/a.py": "", "space/deep/b.py": "", "src/lib/__init__.py": "", "run/c.py": "", "run/d.py": ""})
+def test_modules_packages_and_namespaces_are_resolved(project: Any) -> None:
+    project.write(
+        **{
+            "pkg/__init__.py": "",
+            "pkg/a.py": "",
+            "space/deep/b.py": "",
+            "src/lib/__init__.py": "",
+            "run/c.py": "",
+            "run/d.py": "",
+        }
+    )
     project.write(**{"both.py": "", "both/__init__.py": "", "shadow.py": "", "shadow/data.py": ""})
     for dotted, expected in {
         "pkg": "pkg/__init__.py",
@@ -127,7 +143,7 @@ def test_modules_packages_and_namespaces_are_resolved(project):
         assert project.resolve(dotted, "run/c.py") == expected, dotted
 
 
-def test_relative_imports_are_resolved_from_the_importing_file(project):
+def test_relative_imports_are_resolved_from_the_importing_file(project: Any) -> None:
     project.write(**{"pkg/__init__.py": "", "pkg/a.py": "", "pkg/sub/__init__.py": "", "pkg/sub/b.py": "", "a.py": ""})
     assert project.resolve("a", "pkg/sub/b.py", 2) == "pkg/a.py"
     assert project.resolve("", "pkg/sub/b.py", 1) == "pkg/sub/__init__.py"
@@ -136,21 +152,28 @@ def test_relative_imports_are_resolved_from_the_importing_file(project):
     assert project.resolve("a", "a.py", 9) is None
 
 
-def test_a_module_in_a_package_that_is_called_like_a_library_does_not_hide_it(project):
-    project.write(**{"pkg/__init__.py": "", "pkg/keras.py": "", "pkg/mine.py": "", "pkg/a.py": "", "loose/numpy.py": "", "loose/a.py": ""})
+def test_a_module_in_a_package_that_is_called_like_a_library_does_not_hide_it(project: Any) -> None:
+    project.write(
+        **{"pkg/__init__.py": "", "pkg/keras.py": "", "pkg/mine.py": "", "pkg/a.py": "", "loose/numpy.py": "", "loose/a.py": ""}
+    )
     assert project.resolve("keras", "pkg/a.py") is None
     assert project.resolve("mine", "pkg/a.py") == "pkg/mine.py"
     assert project.resolve("numpy", "loose/a.py") == "loose/numpy.py"
 
 
-def test_module_names_are_dotted_from_the_import_root(project):
+def test_module_names_are_dotted_from_the_import_root(project: Any) -> None:
     project.write(**{"pkg/__init__.py": "", "pkg/a.py": "", "src/lib/b.py": "", "notes/c.ipynb": ""})
-    names = {name: project.around(name).module_name(project.root / name) for name in ("pkg/__init__.py", "pkg/a.py", "src/lib/b.py", "notes/c.ipynb")}
+    names = {
+        name: project.around(name).module_name(project.root / name)
+        for name in ("pkg/__init__.py", "pkg/a.py", "src/lib/b.py", "notes/c.ipynb")
+    }
     assert list(names.values()) == ["pkg", "pkg.a", "lib.b", "notes.c"]
 
 
-def test_a_file_is_read_with_its_importers_and_all_that_those_import(project):
-    project.write(**{"model.py": BN + "import config", "config.py": "", "train.py": "import model, tools", "tools.py": "", "alone.py": ""})
+def test_a_file_is_read_with_its_importers_and_all_that_those_import(project: Any) -> None:
+    project.write(
+        **{"model.py": BN + "import config", "config.py": "", "train.py": "import model, tools", "tools.py": "", "alone.py": ""}
+    )
     everything = ["config.py", "model.py", "tools.py", "train.py"]
     assert project.context("model.py") == everything
     assert project.context("train.py") == everything
@@ -159,40 +182,50 @@ def test_a_file_is_read_with_its_importers_and_all_that_those_import(project):
     assert project.context("alone.py") == []
 
 
-def test_a_file_that_imports_nothing_relevant_ends_at_the_index(project):
+def test_a_file_that_imports_nothing_relevant_ends_at_the_index(project: Any) -> None:
     project.write(**{"model.py": BN, "a.py": "import b", "b.py": ""})
     assert project.context("a.py") == []
     assert project.context("a.py", "model.py") == ["model.py"]
 
 
-def test_a_project_that_never_names_keras_ends_at_the_index(project):
+def test_a_project_that_never_names_keras_ends_at_the_index(project: Any) -> None:
     project.write(**{"model.py": "import torch\ntorch.nn.BatchNorm2d(3)\n"})
     assert project.context("model.py") == []
-    project.write(**{"layers.py": "from tensorflow import keras", "model.py": "from layers import keras\nkeras.layers.BatchNormalization()"})
+    project.write(
+        **{"layers.py": "from tensorflow import keras", "model.py": "from layers import keras\nkeras.layers.BatchNormalization()"}
+    )
     assert project.context("model.py") == ["layers.py", "model.py"]
 
 
-def test_a_package_runs_before_its_modules(project):
-    project.write(**{"pkg/__init__.py": "from .a import x", "pkg/a.py": BN, "pkg/sub/__init__.py": "", "pkg/sub/b.py": "", "c.py": "import pkg.sub.b"})
+def test_a_package_runs_before_its_modules(project: Any) -> None:
+    project.write(
+        **{
+            "pkg/__init__.py": "from .a import x",
+            "pkg/a.py": BN,
+            "pkg/sub/__init__.py": "",
+            "pkg/sub/b.py": "",
+            "c.py": "import pkg.sub.b",
+        }
+    )
     assert project.context("c.py") == ["c.py", "pkg/__init__.py", "pkg/a.py", "pkg/sub/__init__.py", "pkg/sub/b.py"]
 
 
-def test_imports_in_a_cycle_and_of_oneself_end(project):
+def test_imports_in_a_cycle_and_of_oneself_end(project: Any) -> None:
     project.write(**{"a.py": BN + "import b", "b.py": "import a\nimport b"})
     assert project.context("a.py") == ["a.py", "b.py"]
 
 
-def test_notebooks_import_and_are_not_imported(project):
+def test_notebooks_import_and_are_not_imported(project: Any) -> None:
     project.write(**{"model.py": BN, "use.ipynb": '{"cells": [{"source": [\n"import model\\n"\n]}]}', "other.py": "import use"})
     assert project.context("model.py") == ["model.py", "use.ipynb"]
 
 
-def test_a_named_file_outside_the_walk_is_part_of_the_project(project):
+def test_a_named_file_outside_the_walk_is_part_of_the_project(project: Any) -> None:
     project.write(**{"script": BN, "build/x.py": BN})
     assert project.context("script") == ["script"]
 
 
-def test_the_overlay_stands_for_the_file_on_disk(project):
+def test_the_overlay_stands_for_the_file_on_disk(project: Any) -> None:
     project.write(**{"a.py": "import b", "b.py": ""})
     path = str(project.root / "b.py")
     overlaid = Project(project.root, overlay={path: BN.encode()})
@@ -201,7 +234,7 @@ def test_the_overlay_stands_for_the_file_on_disk(project):
     assert Project(project.root).context([path]) == []
 
 
-def test_texts_and_trees_are_read_once(project):
+def test_texts_and_trees_are_read_once(project: Any) -> None:
     project.write(**{"a.py": BN})
     made = project.around("a.py")
     path = project.root / "a.py"
@@ -210,7 +243,7 @@ def test_texts_and_trees_are_read_once(project):
     assert made.source(path) is made.read_source(str(path))
 
 
-def test_a_file_that_does_not_parse_says_so_each_time(project):
+def test_a_file_that_does_not_parse_says_so_each_time(project: Any) -> None:
     from bnlint.parse import ParseError
 
     project.write(**{"a.py": "x = ("})

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from bnlint.report.graph import render_graph
 
 
-def node(number, layer, name=None, model=None, trainable=True, **arguments):
+def node(
+    number: int, layer: str, name: str | None = None, model: int | None = None, trainable: bool = True, **arguments: Any
+) -> Any:
     return {
         "id": number,
         "layer": layer,
@@ -48,7 +51,7 @@ INNER = {
 }
 
 
-def test_the_text_shows_each_node_with_its_inputs_and_the_inner_model_below_it():
+def test_the_text_shows_each_node_with_its_inputs_and_the_inner_model_below_it() -> None:
     assert render_graph([OUTER, INNER], "text") == (
         "outer (functional, 4 nodes) /m.py:9\n"
         "  0  InputLayer /m.py:1\n"
@@ -56,20 +59,20 @@ def test_the_text_shows_each_node_with_its_inputs_and_the_inner_model_below_it()
         "     | Block (subclassed, 1 node, incomplete) /m.py:1\n"
         "     |   0  Dense(units=3) /m.py:1\n"
         "  2  keras.ops.Add <- 1, 1 /m.py:3\n"
-        "  3  BatchNormalization \"bn\"(axis=-1) frozen <- 2 /m.py:4\n"
+        '  3  BatchNormalization "bn"(axis=-1) frozen <- 2 /m.py:4\n'
     )
 
 
-def test_a_model_that_holds_itself_ends():
+def test_a_model_that_holds_itself_ends() -> None:
     INNER_AGAIN = {**INNER, "nodes": [node(0, "Block", model=0)]}
     assert render_graph([INNER_AGAIN], "text").count("Block") == 2
 
 
-def test_json_is_the_models_as_they_are():
+def test_json_is_the_models_as_they_are() -> None:
     assert json.loads(render_graph([OUTER, INNER], "json")) == {"models": [OUTER, INNER]}
 
 
-def test_mermaid_has_a_subgraph_a_model_and_quotes_labels():
+def test_mermaid_has_a_subgraph_a_model_and_quotes_labels() -> None:
     text = render_graph([OUTER, INNER], "mermaid")
     assert text.startswith('flowchart TD\n    subgraph m0 ["outer (functional)"]\n        m0n0["InputLayer"]\n')
     assert 'm0n1["mine.Block &quot;my &quot;block&quot;&quot;"]' in text
@@ -77,7 +80,7 @@ def test_mermaid_has_a_subgraph_a_model_and_quotes_labels():
     assert "m0n1 -.-> m1" in text
 
 
-def test_dot_has_a_cluster_a_model_and_quotes_labels():
+def test_dot_has_a_cluster_a_model_and_quotes_labels() -> None:
     text = render_graph([OUTER, INNER], "dot")
     assert text.startswith("digraph models {\n")
     assert r'm0n1 [label="mine.Block \"my \"block\"\""]' in text
@@ -86,5 +89,5 @@ def test_dot_has_a_cluster_a_model_and_quotes_labels():
 
 
 @pytest.mark.parametrize("output_format", ["text", "json", "mermaid", "dot"])
-def test_no_model_is_a_result(output_format):
+def test_no_model_is_a_result(output_format: str) -> None:
     assert render_graph([], output_format)

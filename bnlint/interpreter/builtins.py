@@ -11,6 +11,7 @@ from bnlint.interpreter import budget, containers, dict_methods, introspection
 from bnlint.interpreter.iteration import (
     is_endless,
     is_long,
+    items_of,
     iterable,
     known_items,
     unknown_item,
@@ -60,7 +61,7 @@ def list_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     if not arguments.positional:
         return ListV([], arguments.open_positional)
     value = settle(m, arguments.positional[0])
-    items = m.items(value, site)
+    items = items_of(m, value, site)
     if items is not None:
         charge(m, len(items))
         return ListV(items)
@@ -79,7 +80,7 @@ def tuple_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     if not arguments.positional:
         return unknown("tuple") if arguments.open_positional else TupleV(())
     value = settle(m, arguments.positional[0])
-    items = m.items(value, site)
+    items = items_of(m, value, site)
     if items is not None:
         charge(m, len(items))
         return TupleV(tuple(items))
@@ -118,7 +119,7 @@ def range_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 def enumerate_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     value = first(m, arguments, 0, "iterable")
     start = settle(m, arguments.get(1, "start") or const(0))
-    items = None if is_long(value) else m.items(value, site)
+    items = None if is_long(value) else items_of(m, value, site)
     if items is None or not isinstance(start, Const) or not isinstance(start.value, int):
         return m.resolve(iterable("enumerate", value, start))
     return ListV(
@@ -158,7 +159,7 @@ def _rows(m: Machine, parts: Sequence[Value], site: CallSite) -> list[list[Value
 def _shared_rows(m: Machine, parts: Sequence[Value], site: CallSite) -> list[list[Value]] | None:
     """``zip(*[iter(x)] * n)``: each row takes its items from the one iterator."""
     shared = parts[0]
-    items = m.items(shared, site) if all(each is shared for each in parts) else None
+    items = items_of(m, shared, site) if all(each is shared for each in parts) else None
     if items is None:
         return None
     width = len(parts)
@@ -177,7 +178,7 @@ def map_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 @native("builtins.filter", "itertools.ifilter")
 def filter_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     function, value = first(m, arguments), first(m, arguments, 1)
-    items = None if is_long(value) else m.items(value, site)
+    items = None if is_long(value) else items_of(m, value, site)
     if items is None:
         return m.resolve(iterable("filter", value))
     kept: list[Value] = []
@@ -193,7 +194,7 @@ def reversed_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     value = first(m, arguments)
     if isinstance(value, Const) and isinstance(value.value, range):
         return Const(value.value[::-1], value.assumed)
-    items = m.items(value, site)
+    items = items_of(m, value, site)
     if items is None:
         m.escape(value)
         return derive(m, "reversed", part(value))
@@ -209,7 +210,7 @@ def iter_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     special = m.special_method(value, "__iter__")
     if special is not None:
         return m.call(special, Arguments([], {}), site)
-    items = None if is_long(value) else m.items(value, site)
+    items = None if is_long(value) else items_of(m, value, site)
     if items is not None:
         return ListV(items, kind="iterator")
     return (
@@ -240,7 +241,7 @@ def next_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 @native("builtins.sorted")
 def sorted_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     value = first(m, arguments)
-    items = m.items(value, site)
+    items = items_of(m, value, site)
     found = sorted_items(m, site, items, arguments) if items is not None else None
     if found is not None:
         return ListV(found)
@@ -258,7 +259,7 @@ def sum_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     total = arguments.get(1, "start") or const(0)
     if isinstance(value, Const) and isinstance(value.value, range) and isinstance(total, Const):
         return _sum_of_range(m, site, value, total)
-    items = m.items(value, site)
+    items = items_of(m, value, site)
     if items is None:
         m.escape(value)
         return derive(m, "sum", part(value), part(total))
@@ -287,7 +288,7 @@ def all_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 
 def _quantified(m: Machine, site: CallSite, value: Value, stop: bool) -> Value:
     """``any`` (stop at what is true) and ``all`` (stop at what is false)."""
-    items = None if is_long(value) else m.items(value, site)
+    items = None if is_long(value) else items_of(m, value, site)
     seen = items if items is not None else value.items if isinstance(value, ListV) else []
     open_: list[Value] = []
     for item in seen:
@@ -319,7 +320,7 @@ def _extreme(largest: bool) -> Callable[[Machine, CallSite, Arguments], Value]:
                 return evaluate(
                     m, site, lambda: (max if largest else min)(value.value[0], value.value[-1]), assumed=value.assumed
                 )
-            items = m.items(value, site)
+            items = items_of(m, value, site)
         else:
             items = None if arguments.open_positional else list(arguments.positional)
         if items == []:

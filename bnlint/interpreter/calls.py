@@ -225,7 +225,11 @@ def call_partial(m: Machine, partial: PartialV, arguments: Arguments, site: Call
         arguments.open_positional,
         arguments.open_keywords,
         dict(arguments.nodes),
+        dict(arguments.bound),
     )
+    if isinstance(partial.call, CallSite):
+        place = partial.call.span
+        full.bound.update({name: place for name in partial.keywords if name not in arguments.keywords})
     return m.call(partial.function, full, site)
 
 

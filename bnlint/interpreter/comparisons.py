@@ -7,9 +7,8 @@ import operator
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from bnlint.interpreter import budget
 from bnlint.interpreter.machine import CallSite, Machine
-from bnlint.interpreter.pure import Meter, charge, derive, evaluate, part, raised, settle
+from bnlint.interpreter.pure import Meter, charge, charge_items, derive, evaluate, part, raised, settle
 from bnlint.interpreter.records import LayerV, TensorV
 from bnlint.interpreter.values import (
     FALSE,
@@ -153,8 +152,11 @@ def equal(m: Machine, left: Value, right: Value, site: CallSite, depth: int = 0)
 
 def _equal_known(m: Machine, left: Value, right: Value, site: CallSite, depth: int) -> Value:
     if isinstance(left, (TupleV, ListV)) and isinstance(right, (TupleV, ListV)):
-        if isinstance(left, ListV) and left.kind == "array" or isinstance(right, ListV) and right.kind == "array":
+        kinds = {each.kind for each in (left, right) if isinstance(each, ListV)}
+        if kinds & {"array", "view"}:
             return derive(m, "==", part(left), part(right))
+        if "iterator" in kinds:
+            return const(left is right)
         return _equal_sequences(m, left, right, site, depth)
     if isinstance(left, (DictV, SetV)) and type(left) is type(right):
         return _equal_unordered(m, left, right, site, depth)
@@ -179,7 +181,7 @@ def _has_own_equality(value: Value) -> bool:
         return False
     if isinstance(value, InstanceV):
         return isinstance(value.cls, SymbolV) and value.cls.path != "builtins.object" or value.open
-    return isinstance(value, ListV) and value.kind not in ("list", "iterator", "view", "deque")
+    return isinstance(value, ListV) and value.kind not in ("list", "iterator", "deque")
 
 
 def _equal_sequences(m: Machine, left: TupleV | ListV, right: TupleV | ListV, site: CallSite, depth: int) -> Value:
@@ -288,7 +290,7 @@ def dictionary_key(value: Value) -> Hashable | None:
 
 
 def _in_sequence(m: Machine, container: TupleV | ListV, item: Value, site: CallSite) -> Value:
-    charge(m, len(container.items) * 16)
+    charge_items(m, len(container.items))
     open_ = isinstance(container, ListV) and container.open
     if isinstance(item, Unknown) and not open_:
         return _one_of(m, item, list(container.items), container)
@@ -335,12 +337,11 @@ def _ordered(m: Machine, op: type[ast.cmpop], left: Value, right: Value, site: C
         if special is not None:
             return m.call(special, Arguments([other], {}), site)
     if isinstance(left, (Const, TupleV, ListV, SetV)) and isinstance(right, (Const, TupleV, ListV, SetV)):
-        meter = Meter()
+        meter = Meter(m)
         try:
             a, b = meter.plain(left), meter.plain(right)
         except NotPlain:
             return derive(m, label, part(left), part(right))
-        charge(m, budget.ITEMS - meter.left)
         if any(isinstance(each, ListV) and each.kind == "array" for each in (left, right)):
             return derive(m, label, part(left), part(right))
         if a is None or b is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bnlint.interpreter.graphs import trace
 from bnlint.interpreter.machine import CallSite, Machine, method, native
 from bnlint.interpreter.tensors import tensors_in
-from bnlint.interpreter.values import NONE, Arguments, Const, InstanceV, ListV, SymbolV, Unknown, Value, unknown
+from bnlint.interpreter.values import NONE, Arguments, Configured, Const, InstanceV, ListV, SymbolV, Unknown, Value, unknown
 
 KEEPS_FUNCTION = (
     "tensorflow.function", "tensorflow.autograph.experimental.do_not_convert", "tensorflow.autograph.to_graph",
@@ -43,7 +43,7 @@ for each in KEEPS_FUNCTION:
 def image_data_format(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """Channels last, unless the project sets it or keras.json says otherwise."""
     name = "tf" if site.path.endswith("ordering") else "channels_last"
-    return Const(m.settings.get("image_data_format", name), assumed=True)
+    return Const(Configured(m.settings.get("image_data_format", name)))
 
 
 @native("keras.backend.set_image_data_format")
@@ -56,17 +56,17 @@ def set_image_data_format(m: Machine, site: CallSite, arguments: Arguments) -> V
 
 @native("keras.backend.backend", "keras.config.backend")
 def backend(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    return Const("tensorflow", assumed=True)
+    return Const(Configured("tensorflow"))
 
 
 @native("keras.backend.floatx", "keras.config.floatx")
 def floatx(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    return Const("float32", assumed=True)
+    return Const(Configured("float32"))
 
 
 @native("keras.backend.epsilon")
 def epsilon(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    return Const(1e-7, assumed=True)
+    return Const(1e-7)
 
 
 @native("keras.utils.get_source_inputs", "keras.utils.layer_utils.get_source_inputs")

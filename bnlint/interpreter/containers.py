@@ -8,10 +8,10 @@ from typing import Any
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.comparisons import dictionary_key
-from bnlint.interpreter.iteration import IterableV, RestV, iterable, list_item, rest, unknown_item
+from bnlint.interpreter.iteration import IterableV, RestV, items_of, iterable, list_item, rest, unknown_item
 from bnlint.interpreter.machine import CallSite, Machine
 from bnlint.interpreter.operators import binary
-from bnlint.interpreter.pure import charge, cut, derive, evaluate, part, raised, settle
+from bnlint.interpreter.pure import charge, charge_items, cut, derive, evaluate, part, raised, settle
 from bnlint.interpreter.values import (
     Arguments,
     ClassV,
@@ -147,7 +147,7 @@ def _of_open_list(m: Machine, container: ListV, index: int, site: CallSite) -> V
     if index >= 0:
         found = list_item(m, container, index, site)
     else:
-        gap = any(isinstance(item, RestV) for item in items)
+        gap = has_gap(m, container)
         exact = gap and -index <= len(items) and not any(isinstance(item, RestV) for item in items[index:])
         found = items[index] if exact else derive(m, "item", part(container), ("c", index))
     if not any(found is item for item in items):
@@ -275,7 +275,7 @@ def _store_item(m: Machine, container: ListV, index: Value, value: Value, site: 
 
 def _store_slice(m: Machine, container: ListV, index: SliceV, value: Value, site: CallSite) -> None:
     wanted = _plain_slice(index)
-    items = m.items(value, site)
+    items = items_of(m, value, site)
     if wanted is None or items is None or container.open and wanted != slice(None):
         m.escape(value)
         lose(m, container)
@@ -336,10 +336,16 @@ def remove_key(m: Machine, container: DictV, key: Value) -> Value | None:
 # -- in place ----------------------------------------------------------------------------------------------------
 
 
+def has_gap(m: Machine, container: ListV) -> bool:
+    """Whether the place of the items that are not known is marked in an open list."""
+    charge_items(m, len(container.items))
+    return any(isinstance(item, RestV) for item in container.items)
+
+
 def extend(m: Machine, container: ListV, values: Value, site: CallSite) -> None:
     """Append all items of an iterable."""
     values = settle(m, values)
-    items = list(values.items) if isinstance(values, ListV) else m.items(values, site)
+    items = list(values.items) if isinstance(values, ListV) else items_of(m, values, site)
     m.touch(container)
     m.changed()
     if items is not None and len(container.items) + len(items) > budget.ITEMS:
@@ -348,12 +354,12 @@ def extend(m: Machine, container: ListV, values: Value, site: CallSite) -> None:
         items = None
     charge(m, len(items or ()))
     if items is None or isinstance(values, ListV) and values.open:
-        if container.open and not any(isinstance(item, RestV) for item in container.items):
+        if container.open and not has_gap(m, container):
             container.items.append(rest())
         if items is None:
             container.items.append(rest(values))
         container.open = True
-    elif container.open and items and not any(isinstance(item, RestV) for item in container.items):
+    elif container.open and items and not has_gap(m, container):
         container.items.append(rest())
     container.items.extend(items or ())
 

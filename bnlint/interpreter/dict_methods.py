@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bnlint.interpreter.comparisons import dictionary_key
 from bnlint.interpreter.containers import lose, put, remove_key
+from bnlint.interpreter.iteration import items_of
 from bnlint.interpreter.machine import CallSite, Machine, method, native
-from bnlint.interpreter.pure import charge, derive, part, raised, settle
+from bnlint.interpreter.pure import charge, charge_items, derive, part, raised, settle
 from bnlint.interpreter.sequence_methods import first
 from bnlint.interpreter.values import (
     NONE,
@@ -46,19 +47,19 @@ def has_key(m: Machine, site: CallSite, self: DictV, arguments: Arguments) -> Va
 
 @method(DictV, "keys")
 def keys(m: Machine, site: CallSite, self: DictV, arguments: Arguments) -> Value:
-    charge(m, len(self.items))
+    charge_items(m, len(self.items))
     return ListV([key for key, _ in self.items.values()], self.open, "view")
 
 
 @method(DictV, "values")
 def values(m: Machine, site: CallSite, self: DictV, arguments: Arguments) -> Value:
-    charge(m, len(self.items))
+    charge_items(m, len(self.items))
     return ListV([item for _, item in self.items.values()], self.open, "view")
 
 
 @method(DictV, "items")
 def items(m: Machine, site: CallSite, self: DictV, arguments: Arguments) -> Value:
-    charge(m, len(self.items))
+    charge_items(m, len(self.items))
     return ListV([TupleV((key, item)) for key, item in self.items.values()], self.open, "view")
 
 
@@ -161,13 +162,13 @@ def fill(m: Machine, target: DictV, source: Value, site: CallSite) -> None:
             put(m, target, Const(name), value, site)
         target.open |= source.open
         return
-    pairs = m.items(source, site)
+    pairs = items_of(m, source, site)
     if pairs is None:
         target.open = True
         m.escape(source)
         return
     for each in pairs:
-        pair = m.items(each, site)
+        pair = items_of(m, each, site)
         if pair is None:
             target.open = True
             m.escape(each)
@@ -205,7 +206,7 @@ def fromkeys(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """``dict.fromkeys(keys, value)``."""
     found = DictV({})
     value = arguments.get(1, "value") or NONE
-    names = m.items(first(m, arguments), site)
+    names = items_of(m, first(m, arguments), site)
     if names is None:
         m.escape(value)
         found.open = True

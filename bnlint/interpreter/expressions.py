@@ -163,6 +163,8 @@ REFLECTED = {ast.Add: "__radd__", ast.Sub: "__rsub__", ast.Mult: "__rmul__", ast
 def unary_operation(m: Machine, node: ast.UnaryOp, frame: Frame) -> Value:
     value = m.eval(node.operand, frame)
     if isinstance(node.op, ast.Not):
+        if isinstance(value, Const):
+            return Const(not value.value, value.assumed, value.origin if value.assumed else None)
         known = m.known_truth(value)
         return const(not known) if known is not None else Unknown(("not", term_of(value)))
     site = CallSite(node, frame)

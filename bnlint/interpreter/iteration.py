@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.machine import ITERATORS, CallSite, Machine
-from bnlint.interpreter.pure import derive, part, settle, small
+from bnlint.interpreter.pure import TERM_PARTS, charge_items, derive, part, raised, range_length, settle, term_size
 from bnlint.interpreter.values import (
     Arguments,
     Const,
@@ -43,7 +43,7 @@ class RestV(Unknown):
 def iterable(kind: str, *parts: Value) -> IterableV:
     """An iterable made of parts."""
     term = (kind, *map(part, parts))
-    return IterableV(term if small(term) else ("?", object()), kind, kind, parts)
+    return IterableV(term if term_size(term) <= TERM_PARTS else ("?", object()), kind, kind, parts)
 
 
 def rest(source: Value | None = None) -> RestV:
@@ -79,6 +79,7 @@ PAIRS = frozenset({"items", "enumerate"})
 
 def list_item(m: Machine, value: ListV, index: int, site: CallSite) -> Value:
     """An item of an open list counted from its start."""
+    charge_items(m, min(index, len(value.items)))
     for position, item in enumerate(value.items[: index + 1]):
         if isinstance(item, RestV):
             if item.source is None:
@@ -164,22 +165,26 @@ def is_endless(value: Value) -> bool:
     return isinstance(value, IterableV) and value.kind in ENDLESS
 
 
+def items_of(m: Machine, value: Value, site: CallSite) -> list[Value] | None:
+    """The items of an iterable, None where they are not known; raises TypeError for a constant that has none."""
+    value = settle(m, value)
+    if isinstance(value, Const) and not isinstance(value.value, (str, bytes, range)):
+        raise raised("TypeError", f"'{type(value.value).__name__}' object is not iterable")
+    return m.items(value, site)
+
+
 def known_items(m: Machine, value: Value, site: CallSite, length: int | None = None) -> list[Value] | None:
     """The items of a known iterable, or the first ``length`` of an endless one."""
     value = settle(m, value)
     if length is not None and is_endless(value):
         return [unknown_item(m, value, number, site) for number in range(min(length, budget.ITEMS))]
-    if isinstance(value, Const) and isinstance(value.value, range) and _length(value.value) > budget.ITEMS:
+    if isinstance(value, Const) and isinstance(value.value, range) and range_length(value.value) > budget.ITEMS:
         return None
-    return m.items(value, site)
-
-
-def _length(value: range) -> int:
-    return max(0, (value.stop - value.start) // value.step + 1)
+    return items_of(m, value, site)
 
 
 def is_long(value: Value) -> bool:
     """Whether an iterable is known but too long to be spread out."""
     if isinstance(value, Const):
-        return isinstance(value.value, range) and _length(value.value) > budget.ITEMS
+        return isinstance(value.value, range) and range_length(value.value) > budget.ITEMS
     return isinstance(value, IterableV) and any(is_long(each) for each in value.parts)

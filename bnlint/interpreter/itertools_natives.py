@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.iteration import is_endless, is_long, iterable, known_items, rest, unknown_item
+from bnlint.interpreter.iteration import is_endless, is_long, items_of, iterable, known_items, rest, unknown_item
 from bnlint.interpreter.machine import CallSite, Machine, native
 from bnlint.interpreter.pure import charge, cut, settle
 from bnlint.interpreter.sequence_methods import first
@@ -19,7 +19,7 @@ def _columns(m: Machine, values: list[Value], site: CallSite) -> list[list[Value
     """The items of several iterables, None where one is not known."""
     found: list[list[Value]] = []
     for value in values:
-        items = None if is_long(value) else m.items(settle(m, value), site)
+        items = None if is_long(value) else items_of(m, settle(m, value), site)
         if items is None:
             return None
         found.append(items)
@@ -51,7 +51,7 @@ def chain(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 
 @native("itertools.chain.from_iterable")
 def chain_from_iterable(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    parts = m.items(first(m, arguments), site)
+    parts = items_of(m, first(m, arguments), site)
     return _lost(m, arguments, "chain") if parts is None else _chained(m, site, parts, False)
 
 
@@ -59,7 +59,7 @@ def _chained(m: Machine, site: CallSite, parts: list[Value], open_: bool) -> Val
     found = ListV([], open_, "iterator")
     for each in parts:
         value = settle(m, each)
-        items = None if is_long(value) else m.items(value, site)
+        items = None if is_long(value) else items_of(m, value, site)
         if items is None:
             found.open = True
             found.items.extend(value.items if isinstance(value, ListV) else ())
@@ -178,7 +178,7 @@ def zip_longest(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 
 @native("itertools.starmap")
 def starmap(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    function, rows = first(m, arguments), m.items(first(m, arguments, 1), site)
+    function, rows = first(m, arguments), items_of(m, first(m, arguments, 1), site)
     columns = _columns(m, rows, site) if rows is not None else None
     if columns is None:
         return _lost(m, arguments, "starmap")
@@ -189,7 +189,7 @@ def starmap(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 def accumulate(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     from bnlint.interpreter.expressions import operate
 
-    items = m.items(first(m, arguments), site)
+    items = items_of(m, first(m, arguments), site)
     function, start = arguments.get(1, "func"), arguments.keywords.get("initial")
     if items is None:
         return _lost(m, arguments, "accumulate")
@@ -209,7 +209,7 @@ def accumulate(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 def _while(name: str, keep: bool) -> None:
     @native(f"itertools.{name}")
     def run(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-        function, items = first(m, arguments), m.items(first(m, arguments, 1), site)
+        function, items = first(m, arguments), items_of(m, first(m, arguments, 1), site)
         if items is None:
             return _lost(m, arguments, name)
         for position, item in enumerate(items):
@@ -229,7 +229,7 @@ def groupby(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 
 @native("itertools.tee")
 def tee(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    items, count = m.items(first(m, arguments), site), settle(m, arguments.get(1, "n") or const(2))
+    items, count = items_of(m, first(m, arguments), site), settle(m, arguments.get(1, "n") or const(2))
     if items is None or not isinstance(count, Const) or not isinstance(count.value, int) or not 0 <= count.value <= 20:
         return _lost(m, arguments, "tee")
     return TupleV(tuple(ListV(list(items), kind="iterator") for _ in range(count.value)))

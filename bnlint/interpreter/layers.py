@@ -52,7 +52,7 @@ def make_site(m: Machine, site: CallSite, arguments: Arguments, names: Mapping[i
         name = key if isinstance(key, str) else names.get(key)
         if name is not None and hasattr(node, "lineno"):
             spans[name] = source.span(node)
-    return Site(site.span, site.node, site.frame.module, site.frame.function, spans)
+    return Site(site.span, site.node, site.frame.module, site.frame.function, spans, arguments.bound)
 
 
 def construct(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSite) -> LayerV:
@@ -412,8 +412,11 @@ def wrapped_arguments(m: Machine, layer: LayerV, shape: Shape) -> dict[str, obje
     return {"inner": output, "inner_family": info.family, "inner_rank": info.rank, "inner_arguments": arguments}
 
 
-def plain_arguments(m: Machine, layer: LayerV) -> dict[str, object]:
-    """A layer's constructor arguments as Python values, defaults filled in; UNKNOWN where bnlint cannot tell."""
+def plain_arguments(m: Machine, layer: LayerV, assumed: bool = True) -> dict[str, object]:
+    """A layer's constructor arguments as Python values, defaults filled in; UNKNOWN where bnlint cannot tell.
+
+    ``assumed``: what a command line or a configuration may replace counts as known.
+    """
     found: dict[str, object] = {}
     info = m.table.layer(layer.symbol)
     if info is not None:
@@ -421,15 +424,21 @@ def plain_arguments(m: Machine, layer: LayerV) -> dict[str, object]:
             if parameter.has_default:
                 found[parameter.name] = UNKNOWN if layer.open_arguments or isinstance(parameter.default, Opaque) else parameter.default
     for name, value in layer.arguments.items():
+        value = m.resolve(value)
+        if not assumed and isinstance(value, Const) and value.assumed:
+            found[name] = UNKNOWN
+            continue
         try:
-            found[name] = plain(m.resolve(value))
+            found[name] = plain(value)
         except NotPlain:
             found[name] = _partly_plain(value)
     return found
 
 
 def _partly_plain(value: Value) -> object:
-    """A tuple or list of sizes of which some are not known."""
+    """A tuple or list of sizes of which some are not known; a library's function by its name."""
+    if isinstance(value, SymbolV):
+        return value.path.rpartition(".")[2] if value.path.startswith("keras.activations.") else value.path
     if isinstance(value, (TupleV, ListV)) and not getattr(value, "open", False):
         return tuple(item.value if isinstance(item, Const) else UNKNOWN for item in value.items)
     return UNKNOWN

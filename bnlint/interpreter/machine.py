@@ -305,13 +305,18 @@ class Machine:
         known = self.known_truth(value)
         if known is not None:
             return known
+        if isinstance(value, Const):
+            return self.decide(assumed_term(value) or self._place(frame), frame, bool(value.value))
         term = value.term if isinstance(value, Unknown) else ("?", id(value))
         return self.decide(term, frame)
 
     def known_truth(self, value: Value) -> bool | None:
         """The truth of a value; None where it is not known and no side has been taken yet."""
         if isinstance(value, Const):
-            return bool(value.value)
+            if not value.assumed:
+                return bool(value.value)
+            term = assumed_term(value)
+            return self.world.decisions.get(term) if term is not None else None
         if isinstance(value, (TupleV, ListV, DictV, SetV)):
             return True if value.items else (None if getattr(value, "open", False) else False)
         if isinstance(value, Unknown):
@@ -327,6 +332,8 @@ class Machine:
     def decided(self, term: Term) -> bool | None:
         """The side that a condition has already taken in this world."""
         term, negated = normalise(term)
+        if term[0] == "c":
+            return bool(term[1]) is not negated
         if term[0] in ("and", "or"):
             parts = [self.decided(part) for part in term[1:]]  # type: ignore[arg-type]
             stop = term[0] == "or"
@@ -342,8 +349,11 @@ class Machine:
                 side = ("c", fact.value) == term[2]
         return None if side is None else side is not negated
 
-    def decide(self, term: Term, frame: Frame | None = None) -> bool:
-        """The side an unknown condition takes in this world; a new one is remembered as a fork."""
+    def decide(self, term: Term, frame: Frame | None = None, default: bool | None = None) -> bool:
+        """The side an unknown condition takes in this world; a new one is remembered as a fork.
+
+        The first world takes the ``default``; where there is none, something is not None, and else the test is true.
+        """
         known = self.decided(term)
         if known is not None:
             return known
@@ -355,7 +365,7 @@ class Machine:
                     return stop is not negated
             return (not stop) is not negated
         key = term if is_stable(term) else self._place(frame)
-        side = self.forced.get(key, term[0] != "is None")
+        side = self.forced.get(key, term[0] != "is None" if default is None else default)
         fork = self.forks.get(key)
         if fork is None:
             fork = self.forks[key] = Fork(frame.function if frame is not None else None, dict(self.sides))
@@ -543,12 +553,21 @@ def context_of(frame: Frame, node: ast.AST) -> Context:
         frame.statement,
         frame.layer_call,
         node,
+        frame.guards > 0,
     )
 
 
 def span_of(module: Module, node: ast.AST) -> Span:
     """The span of a node; a module's is its first character."""
     return module.source.span(node) if hasattr(node, "lineno") else Span(module.path, 1, 1, 1, 1)
+
+
+def assumed_term(value: Const) -> Term | None:
+    """What stands for an assumed constant where its place in the source is known."""
+    if value.origin is None:
+        return None
+    module, node = value.origin
+    return ("assumed", module.path, getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
 
 
 NEGATIONS = {"!=": "==", "is not": "is", "not in": "in", "is not None": "is None"}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnlint.interpreter.machine import CallSite, Machine, attributes, sets_attributes
+from bnlint.interpreter.machine import CallSite, Machine, Raised, attributes, sets_attributes
 from bnlint.interpreter.scope import Frame, Module, Scope
 from bnlint.interpreter.targets import bind
-from bnlint.interpreter.values import Const, ListV, ModuleV, SymbolV, TupleV, Unknown, Value
+from bnlint.interpreter.values import Const, InstanceV, ListV, ModuleV, SymbolV, TupleV, Unknown, Value
 from bnlint.parse import ParseError
 from bnlint.source import SourceError
 
@@ -44,7 +44,7 @@ class Modules:
                 self.failures[path] = error
             return None
         name = self.project.module_name(path)
-        scope = Scope({"__name__": Const(name), "__file__": Const(str(path), assumed=True)}, None, "module")
+        scope = Scope({"__name__": Const(name), "__file__": Const(str(path))}, None, "module")
         return Module(name, source, tree, path.stem == "__init__", scope)
 
     def find(self, dotted: str, importer: str, level: int = 0) -> Module | None:
@@ -187,7 +187,17 @@ def _imported(m: Machine, source: Value, name: str, site: CallSite) -> Value:
         if source.module is site.frame.module or not source.module.loaded:
             return _late(source.module, name)
         return Unknown(("attribute", ("module", source.module.name), name))
+    if isinstance(source, SymbolV) and site.frame.guards and m.table.is_namespace(source.path) and not _exists(m, source, name, site):
+        raise Raised(InstanceV(SymbolV("builtins.ImportError"), {}))
     return m.getattr(source, name, site)
+
+
+def _exists(m: Machine, source: SymbolV, name: str, site: CallSite) -> bool:
+    """Whether Keras, of any generation, has a name in a namespace of its own."""
+    path = f"{source.path}.{name}"
+    if not source.path.endswith(("keras.layers", "keras.models", "keras.optimizers")):
+        return True
+    return m.table.resolve(path) is not None or m.modules.find(path, site.frame.module.path) is not None
 
 
 def _late(module: Module, name: str) -> Value:

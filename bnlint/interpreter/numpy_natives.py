@@ -12,7 +12,6 @@ from bnlint.interpreter.machine import METHODS, CallSite, Machine, native
 from bnlint.interpreter.pure import (
     Meter,
     apply,
-    charge,
     concrete,
     cut,
     derive,
@@ -65,7 +64,7 @@ def is_array(value: Value) -> bool:
 def array(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """``np.array(list)`` of constants; of anything else, unknown."""
     value = first(m, arguments, 0, "object")
-    meter = Meter()
+    meter = Meter(m)
     try:
         obj = meter.plain(value)
     except NotPlain:
@@ -288,14 +287,13 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 def array_operator(m: Machine, op: type[ast.operator], left: Value, right: Value, site: CallSite) -> Value | None:
     """An operator on an array of constants, item by item."""
     function = ARITHMETIC.get(op)
-    meter = Meter()
+    meter = Meter(m)
     try:
         a, b = meter.plain(left), meter.plain(right)
     except NotPlain:
         return derive(m, op.__name__, part(left), part(right))
     if function is None or not _moderate(a, b):
         return unknown("an operator on arrays")
-    charge(m, budget.ITEMS - meter.left)
     found = evaluate(m, site, _broadcast, function, a, b, assumed=meter.assumed)
     return _mark(found)
 
@@ -376,7 +374,7 @@ def _cast_array(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -
     name = kind.value if isinstance(kind, Const) else path
     cast = CASTS.get(str(name))
     try:
-        obj = concrete(self)
+        obj = concrete(m, self)
     except NotPlain:
         return derive(m, "astype", part(self), part(kind))
     if cast is None:
@@ -386,7 +384,7 @@ def _cast_array(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -
 
 def _tolist(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -> Value:
     try:
-        return lifted(m, site, _plain_list(concrete(self)))
+        return lifted(m, site, _plain_list(concrete(m, self)))
     except NotPlain:
         return derive(m, "tolist", part(self))
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.comparisons import compare
+from bnlint.interpreter.comparisons import compare, dictionary_key
 from bnlint.interpreter.iteration import rest
 from bnlint.interpreter.machine import CallSite, Machine
-from bnlint.interpreter.pure import Meter, charge, cut, derive, evaluate, part, raised, settle
+from bnlint.interpreter.pure import Meter, charge, charge_items, cut, derive, evaluate, part, raised, settle
 from bnlint.interpreter.values import (
     ClassV,
     Const,
@@ -85,6 +85,8 @@ def binary(m: Machine, op: type[ast.operator], left: Value, right: Value, site: 
         return _interpolate(m, left, right, site)
     if isinstance(left, (Unknown, SymbolV, ClassV)) or isinstance(right, (Unknown, SymbolV, ClassV)):
         return _with_unknown(m, op, left, right, site)
+    if op in SET_OPERATORS and (_is_view(left) or _is_view(right)):
+        left, right = _view_as_set(left), _view_as_set(right)
     if isinstance(left, (DictV, SetV)) and isinstance(right, (DictV, SetV)):
         return _unordered(m, op, left, right)
     if op is ast.Add:
@@ -96,6 +98,18 @@ def binary(m: Machine, op: type[ast.operator], left: Value, right: Value, site: 
 
 def _is_array(value: Value) -> bool:
     return isinstance(value, ListV) and value.kind == "array"
+
+
+def _is_view(value: Value) -> bool:
+    return isinstance(value, ListV) and value.kind == "view"
+
+
+def _view_as_set(value: Value) -> Value:
+    """The keys of a dictionary as the set that they are."""
+    if not isinstance(value, ListV) or value.kind != "view":
+        return value
+    keys = {dictionary_key(item): item for item in value.items}
+    return SetV({key: item for key, item in keys.items() if key is not None}, value.open or None in keys)
 
 
 def unary(m: Machine, op: type[ast.unaryop], value: Value, site: CallSite) -> Value:
@@ -153,7 +167,7 @@ def fitting_format(pattern: str, *operands: Any) -> bool:
 
 def _interpolate(m: Machine, left: Const, right: Value, site: CallSite) -> Value:
     """``text % values``."""
-    meter = Meter()
+    meter = Meter(m)
     try:
         value = meter.plain(right)
     except NotPlain:
@@ -259,15 +273,13 @@ def _repeat(m: Machine, left: Value, right: Value, site: CallSite) -> Value | No
 
 def _unordered(m: Machine, op: type[ast.operator], left: DictV | SetV, right: DictV | SetV) -> Value | None:
     """``|`` of dictionaries, ``|``, ``&``, ``-`` and ``^`` of sets."""
-    charge(m, len(left.items) + len(right.items))
+    charge_items(m, len(left.items) + len(right.items))
     if isinstance(left, DictV) and isinstance(right, DictV) and op is ast.BitOr:
         return DictV({**left.items, **right.items}, left.open or right.open, left.default)
     if isinstance(left, SetV) and isinstance(right, SetV) and op in SET_OPERATORS:
         keys = SET_OPERATORS[op](left.items.keys(), right.items.keys())
         both = {**right.items, **left.items}
         return SetV({key: both[key] for key in both if key in keys}, left.open or right.open)
-    if isinstance(left, SetV) and isinstance(right, DictV):
-        return _unordered(m, op, left, SetV({key: name for key, (name, _) in right.items.items()}, right.open))
     raise raised("TypeError", f"unsupported operand type(s) for {SYMBOLS[op]}")
 
 

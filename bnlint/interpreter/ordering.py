@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bnlint.interpreter import budget
 from bnlint.interpreter.machine import CallSite, Machine
-from bnlint.interpreter.pure import PYTHON_ERRORS, Meter, as_raised, charge, settle
+from bnlint.interpreter.pure import PYTHON_ERRORS, Meter, as_raised, settle
 from bnlint.interpreter.values import Arguments, Const, NotPlain, Value
 
 
 def keys(m: Machine, site: CallSite, items: list[Value], key: Value | None) -> tuple[list[Any], bool] | None:
     """The Python objects that items are ordered by, and whether one was assumed; None where one is not known."""
-    meter = Meter()
+    meter = Meter(m)
     found: list[Any] = []
     for item in items:
         value = settle(m, item)
@@ -23,7 +22,6 @@ def keys(m: Machine, site: CallSite, items: list[Value], key: Value | None) -> t
             found.append(meter.plain(value))
         except NotPlain:
             return None
-    charge(m, (budget.ITEMS - meter.left) * 16)
     return found, meter.assumed
 
 

@@ -100,9 +100,15 @@ def cut(m: Machine, site: CallSite, reason: str) -> Unknown:
 
 
 def charge(m: Machine, size: int) -> None:
-    """Count the work of copying or comparing ``size`` items."""
+    """Count the work of copying ``size`` items or characters at once."""
     if size > 64:
         m.step(size >> 6)
+
+
+def charge_items(m: Machine, size: int) -> None:
+    """Count the work of looking at ``size`` items one by one."""
+    if size > 4:
+        m.step(size >> 2)
 
 
 # -- terms -------------------------------------------------------------------------------------------------------
@@ -120,23 +126,23 @@ def part(value: Value, depth: int = 2) -> Hashable:
     return term_of(value)
 
 
-def small(term: Hashable) -> bool:
-    """Whether a term has few enough parts to be hashed and compared often."""
-    left = TERM_PARTS
+def term_size(term: Hashable) -> int:
+    """How many parts a term has, as far as it has few enough to be hashed and compared often."""
+    size = 0
     pending = [term]
-    while pending:
+    while pending and size <= TERM_PARTS:
         each = pending.pop()
-        left -= 1
-        if left < 0:
-            return False
+        size += 1
         if isinstance(each, tuple):
             pending.extend(each)
-    return True
+    return size
 
 
 def derive(m: Machine, *pieces: Hashable, reason: str = "") -> Value:
     """The unknown value of an expression, equal for equal expressions; a constant where this world knows it."""
-    if not small(pieces):
+    size = term_size(pieces)
+    charge_items(m, size)
+    if size > TERM_PARTS:
         return unknown(reason or "an expression too big to be compared")
     return m.resolve(Unknown(pieces, reason or str(pieces[0])))
 
@@ -147,10 +153,11 @@ def derive(m: Machine, *pieces: Hashable, reason: str = "") -> Value:
 class Meter:
     """What turning values into Python objects has cost, and whether one of them was assumed."""
 
-    __slots__ = ("assumed", "left")
+    __slots__ = ("assumed", "left", "m")
 
-    def __init__(self, limit: int = budget.ITEMS) -> None:
-        self.left = limit
+    def __init__(self, m: Machine) -> None:
+        self.m = m
+        self.left = budget.ITEMS
         self.assumed = False
 
     def plain(self, value: Value, depth: int = 0) -> Any:
@@ -164,7 +171,12 @@ class Meter:
             self.assumed |= value.assumed
             if isinstance(value.value, (str, bytes)):
                 self.left -= len(value.value) >> 4
+                charge(self.m, len(value.value))
+            elif isinstance(value.value, range):
+                self._spend(range_length(value.value))
             return value.value
+        if isinstance(value, (TupleV, ListV, DictV, SetV)):
+            self._spend(len(value.items))
         if isinstance(value, TupleV):
             return tuple(self.plain(item, depth + 1) for item in value.items)
         if isinstance(value, ListV) and not value.open:
@@ -174,6 +186,11 @@ class Meter:
         if isinstance(value, SetV) and not value.open:
             return {self._key(item, depth) for item in value.items.values()}
         raise NotPlain
+
+    def _spend(self, size: int) -> None:
+        if size > self.left:
+            raise NotPlain
+        charge_items(self.m, size)
 
     def _key(self, value: Value, depth: int) -> Any:
         if not isinstance(value, (Const, TupleV)):
@@ -186,9 +203,14 @@ class Meter:
         return found
 
 
-def concrete(value: Value) -> Any:
+def range_length(value: range) -> int:
+    """About how many items a range has, however many they are."""
+    return max(0, (value.stop - value.start) // value.step + 1)
+
+
+def concrete(m: Machine, value: Value) -> Any:
     """The Python object of a value; raises NotPlain where there is none."""
-    return Meter().plain(value)
+    return Meter(m).plain(value)
 
 
 def lifted(m: Machine, site: CallSite, obj: Any, assumed: bool = False) -> Value:
@@ -197,7 +219,7 @@ def lifted(m: Machine, site: CallSite, obj: Any, assumed: bool = False) -> Value
     found = _lift(obj, assumed, left, 0)
     if found is None:
         return cut(m, site, "a value is too big")
-    charge(m, budget.ITEMS - left[0])
+    charge_items(m, budget.ITEMS - left[0])
     return found
 
 
@@ -261,7 +283,7 @@ def apply(
     of them is not known. ``affordable`` says of the objects whether the call is cheap."""
     if arguments.open_positional or arguments.open_keywords:
         return unknown(label)
-    meter = Meter()
+    meter = Meter(m)
     values = [settle(m, each) for each in arguments.positional]
     named = {key: settle(m, each) for key, each in arguments.keywords.items()}
     try:
@@ -269,7 +291,6 @@ def apply(
         keywords = {key: meter.plain(each) for key, each in named.items()}
     except NotPlain:
         return derive(m, label, *map(part, values), *((key, part(each)) for key, each in sorted(named.items())))
-    charge(m, budget.ITEMS - meter.left)
     if affordable is not None and not _affordable(affordable, objects, keywords):
         return cut(m, site, f"{label} is too expensive")
     return evaluate(m, site, lambda: function(*objects, **keywords), assumed=meter.assumed)
@@ -300,8 +321,8 @@ def alias(path: str, *others: str) -> None:
 
 
 def numbers(*objects: Any) -> bool:
-    """Whether all are numbers of moderate size."""
-    return all(not isinstance(each, int) or each.bit_length() <= 2_000 for each in objects)
+    """Whether all are numbers of moderate size, and not too many."""
+    return len(objects) <= 1_000 and all(not isinstance(each, int) or each.bit_length() <= 2_000 for each in objects)
 
 
 def is_int(obj: Any) -> bool:

@@ -23,6 +23,8 @@ class Site:
     module: Module
     function: FunctionV | None
     argument_spans: dict[str, Span] = field(default_factory=dict)
+    bound: dict[str, Span] = field(default_factory=dict)
+    """Arguments that a ``functools.partial`` gave, with the place of the partial."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +40,7 @@ class Context:
     statement: ast.stmt | None = None
     layer_call: Call | None = None
     node: ast.AST | None = None
+    guarded: bool = False
 
     def chain(self) -> list[Context]:
         """This context and its callers, innermost first."""

@@ -68,6 +68,7 @@ class Frame:
     instance: Value | None = None
     layer_call: Any = None
     statement: ast.stmt | None = None
+    guards: int = 0
 
     def nested(self, scope: Scope) -> Frame:
         """The frame of a comprehension inside this one."""
@@ -84,6 +85,7 @@ class Frame:
             self.instance,
             self.layer_call,
             self.statement,
+            self.guards,
         )
 
     @property

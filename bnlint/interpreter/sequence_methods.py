@@ -6,11 +6,11 @@ from collections.abc import Hashable
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.comparisons import dictionary_key, equal
-from bnlint.interpreter.containers import extend, lose
-from bnlint.interpreter.iteration import RestV, list_item, rest
+from bnlint.interpreter.containers import extend, has_gap, lose
+from bnlint.interpreter.iteration import RestV, items_of, list_item, rest
 from bnlint.interpreter.machine import METHODS, CallSite, Machine, method
 from bnlint.interpreter.ordering import sorted_items
-from bnlint.interpreter.pure import charge, cut, derive, part, raised, settle
+from bnlint.interpreter.pure import charge, charge_items, cut, derive, part, raised, settle
 from bnlint.interpreter.values import (
     NONE,
     Arguments,
@@ -50,7 +50,7 @@ def append(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -> Val
         m.escape(value)
         self.open = True
         return NONE
-    if self.open and not any(isinstance(item, RestV) for item in self.items):
+    if self.open and not has_gap(m, self):
         self.items.append(rest())
     self.items.append(value)
     return NONE
@@ -107,7 +107,7 @@ def _take(m: Machine, site: CallSite, self: ListV, index: Value) -> Value:
     size = len(self.items)
     if self.open:
         found = self.items[index.value] if -size <= index.value < size else None
-        gap = any(isinstance(item, RestV) for item in self.items)
+        gap = has_gap(m, self)
         if found is None or isinstance(found, RestV) or index.value not in (0, -1) or (index.value == -1 and not gap):
             m.touch(self)
             m.changed()
@@ -147,7 +147,7 @@ def remove(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -> Val
 
 def _find(m: Machine, site: CallSite, self: ListV | TupleV, wanted: Value) -> int | None:
     """The first position of a value, -1 where it is not there, None where that is not known."""
-    charge(m, len(self.items) * 16)
+    charge_items(m, len(self.items))
     for position, item in enumerate(self.items):
         known = True if item is wanted else m.known_truth(equal(m, item, wanted, site))
         if known is None:
@@ -173,7 +173,7 @@ def index_(m: Machine, site: CallSite, self: ListV | TupleV, arguments: Argument
 @method(TupleV, "count")
 def count(m: Machine, site: CallSite, self: ListV | TupleV, arguments: Arguments) -> Value:
     wanted = first(m, arguments)
-    charge(m, len(self.items) * 16)
+    charge_items(m, len(self.items))
     answers = [item is wanted or m.known_truth(equal(m, item, wanted, site)) for item in self.items]
     if None in answers or isinstance(self, ListV) and self.open:
         return derive(m, "count", part(self), part(wanted))
@@ -182,7 +182,7 @@ def count(m: Machine, site: CallSite, self: ListV | TupleV, arguments: Arguments
 
 @method(ListV, "reverse")
 def reverse(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -> Value:
-    if self.open and not any(isinstance(item, RestV) for item in self.items):
+    if self.open and not has_gap(m, self):
         lose(m, self)
         return NONE
     m.touch(self)
@@ -322,7 +322,7 @@ def add(m: Machine, site: CallSite, self: SetV, arguments: Arguments) -> Value:
 def make_set(m: Machine, values: Value | None, site: CallSite) -> SetV:
     """A set of the items of an iterable."""
     found = SetV({})
-    items = m.items(values, site) if values is not None else []
+    items = items_of(m, values, site) if values is not None else []
     if items is None:
         found.open = True
         if isinstance(values, ListV):
@@ -349,15 +349,26 @@ def update(m: Machine, site: CallSite, self: SetV, arguments: Arguments) -> Valu
     return NONE
 
 
-@method(SetV, "discard", "remove")
+@method(SetV, "discard")
 def discard(m: Machine, site: CallSite, self: SetV, arguments: Arguments) -> Value:
-    value = first(m, arguments)
-    m.touch(self)
-    m.changed()
-    if isinstance(value, Unknown) and ("u", part(value)) not in self.items:
+    return _discard(m, self, first(m, arguments), must=False)
+
+
+@method(SetV, "remove")
+def remove_from_set(m: Machine, site: CallSite, self: SetV, arguments: Arguments) -> Value:
+    return _discard(m, self, first(m, arguments), must=True)
+
+
+def _discard(m: Machine, self: SetV, value: Value, must: bool) -> Value:
+    key = dictionary_key(value)
+    if isinstance(value, Unknown) and key not in self.items:
         lose(m, self)
-    else:
-        self.items.pop(dictionary_key(value), None)
+    elif key in self.items:
+        m.touch(self)
+        m.changed()
+        del self.items[key]
+    elif must and not self.open:
+        raise raised("KeyError", value.value if isinstance(value, Const) else None)
     return NONE
 
 

@@ -146,6 +146,8 @@ def _side(m: Machine, node: ast.If, test: Value, frame: Frame) -> bool:
     known = m.known_truth(test)
     if known is not None:
         return known
+    if isinstance(test, Const) and (_raises(node.body) or _raises(node.orelse) or _only_talks(node.body)):
+        return bool(test.value)
     if _raises(node.body) or (_only_talks(node.body) and not node.orelse):
         side = False
     elif _raises(node.orelse):
@@ -344,7 +346,11 @@ def raise_(m: Machine, node: ast.Raise, frame: Frame) -> None:
 def try_(m: Machine, node: ast.Try, frame: Frame) -> None:
     try:
         try:
-            m.execute(node.body, frame)
+            frame.guards += bool(node.handlers)
+            try:
+                m.execute(node.body, frame)
+            finally:
+                frame.guards -= bool(node.handlers)
         except Raised as raised:
             handler = next((each for each in node.handlers if _catches(m, each, raised.value, frame)), None)
             if handler is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnlint.interpreter import argument_parsers, itertools_natives, operator_natives, python_attributes
-from bnlint.interpreter.iteration import iterable
+from bnlint.interpreter.iteration import items_of, iterable
 from bnlint.interpreter.machine import CallSite, Machine, attributes, calls, native
 from bnlint.interpreter.operators import text_size
 from bnlint.interpreter.pure import alias, charge, derive, is_int, numbers, part, pure, raised, settle, words
@@ -102,7 +102,7 @@ def partial_attribute(m: Machine, value: PartialV, name: str, site: CallSite) ->
 def reduce(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """``reduce(function, items, start)``."""
     function, value = first(m, arguments), first(m, arguments, 1)
-    items = m.items(value, site)
+    items = items_of(m, value, site)
     if items is None:
         m.escape_all(arguments.values())
         return unknown("reduce")
@@ -124,7 +124,7 @@ def reduce(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 def deque(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """``deque(items)``; one with a length that drops items is not followed."""
     limit = settle(m, arguments.get(1, "maxlen") or NONE)
-    items = m.items(settle(m, arguments.positional[0]), site) if arguments.positional else []
+    items = items_of(m, settle(m, arguments.positional[0]), site) if arguments.positional else []
     if not isinstance(limit, Const) or limit.value is not None:
         m.escape_all(arguments.values())
         return ListV([], True, "deque")
@@ -147,12 +147,12 @@ def namedtuple(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     if isinstance(fields, Const) and isinstance(fields.value, str):
         names: list[Any] = fields.value.replace(",", " ").split()
     else:
-        items = [settle(m, each) for each in m.items(fields, site) or []]
+        items = [settle(m, each) for each in items_of(m, fields, site) or []]
         firsts = [each.items[0] if isinstance(each, TupleV) and each.items else each for each in items]
         names = [each.value if isinstance(each, Const) else None for each in firsts]
     if not isinstance(name, Const) or not names or not all(isinstance(each, str) for each in names):
         return unknown("a named tuple")
-    defaults = m.items(settle(m, arguments.keywords.get("defaults", TupleV(()))), site) or []
+    defaults = items_of(m, settle(m, arguments.keywords.get("defaults", TupleV(()))), site) or []
     return NamedTupleV(str(name.value), tuple(names), tuple(defaults))
 
 
@@ -180,7 +180,7 @@ def named_tuple_attribute(m: Machine, cls: NamedTupleV, name: str, site: CallSit
 
 @native("collections.namedtuple._make")
 def make_from_items(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    items = m.items(settle(m, arguments.positional[1]), site) if len(arguments.positional) == 2 else None
+    items = items_of(m, settle(m, arguments.positional[1]), site) if len(arguments.positional) == 2 else None
     if items is None:
         m.escape_all(arguments.values())
         return unknown("a named tuple")
@@ -270,7 +270,7 @@ for _name in ("factorial", "comb", "perm"):
 def _product(values: Any, *, start: Any = 1) -> Any:
     for value in values:
         start = start * value
-        if is_int(start) and start.bit_length() > 100_000:
+        if is_int(start) and start.bit_length() > 20_000:
             raise MemoryError
     return start
 

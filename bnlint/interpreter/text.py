@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from bnlint.interpreter import budget
+from bnlint.interpreter.iteration import items_of
 from bnlint.interpreter.machine import METHODS, NATIVES, CallSite, Machine
 from bnlint.interpreter.operators import fitting_format, text_size
 from bnlint.interpreter.pure import Meter, apply, charge, cut, derive, evaluate, part, raised, settle, words
@@ -59,7 +60,7 @@ def _join(text: Any, items: Any) -> bool:
     return sum(len(each) + len(text) for each in items) <= budget.TEXT
 
 
-NESTED = re.compile(r"[:!][^{}]*\{")
+NESTED = re.compile(r"[:!][^{}:!]*\{")
 
 
 def _format(pattern: str, *objects: Any, **keywords: Any) -> bool:
@@ -111,7 +112,7 @@ def _constant_method(name: str) -> Callable[[Machine, CallSite, Any, Arguments],
 
 def _joined(m: Machine, site: CallSite, self: Const, arguments: Arguments) -> Value:
     parts = arguments.positional[0] if arguments.positional else unknown()
-    items = m.items(settle(m, parts), site)
+    items = items_of(m, settle(m, parts), site)
     if items is None:
         return derive(m, "join", part(self), part(parts))
     return apply(m, site, "join", type(self.value).join, Arguments([self, ListV(items)], {}), _join)
@@ -174,6 +175,14 @@ def _item(m: Machine, site: CallSite, self: Const, arguments: Arguments) -> Valu
 METHODS[Const, "item"] = _item
 
 
+def unknown_call(m: Machine, function: Unknown, arguments: Arguments) -> Value | None:
+    """The result of calling an attribute of an unknown value, where it is a method that changes nothing; else None."""
+    term = function.term
+    if len(term) == 3 and term[0] == "attribute" and isinstance(term[1], tuple) and isinstance(term[2], str):
+        return unknown_method(m, Unknown(term[1]), term[2], arguments)
+    return None
+
+
 # -- formatting --------------------------------------------------------------------------------------------------
 
 CONVERSIONS: dict[int, Callable[[Any], str]] = {ord("r"): repr, ord("s"): str, ord("a"): ascii}
@@ -184,7 +193,7 @@ def format_value(m: Machine, value: Value, conversion: int, spec: Value, site: C
     value, spec = settle(m, value), settle(m, spec)
     if isinstance(value, InstanceV):
         value = _own_text(m, value, conversion, site)
-    meter = Meter()
+    meter = Meter(m)
     try:
         obj = meter.plain(value)
     except NotPlain:

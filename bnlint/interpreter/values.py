@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
+    from bnlint.finding import Span
     from bnlint.interpreter.scope import Module, Scope
 
 Term = tuple[Hashable, ...]
@@ -277,6 +278,8 @@ class Arguments:
     open_positional: bool = False
     open_keywords: bool = False
     nodes: dict[int | str, ast.AST] = field(default_factory=dict)
+    bound: dict[str, Span] = field(default_factory=dict)
+    """Keywords that a ``functools.partial`` gave, with the place of the partial."""
 
     def get(self, index: int | None, name: str) -> Value | None:
         """The argument by keyword or position."""
@@ -288,6 +291,12 @@ class Arguments:
 
     def values(self) -> list[Value]:
         return [*self.positional, *self.keywords.values()]
+
+
+class Configured(str):
+    """A setting of Keras that its configuration file may change; conditions take it as it is by default."""
+
+    __slots__ = ()
 
 
 NONE = Const(None)

@@ -93,7 +93,9 @@ def _dot(models: list[Model]) -> str:
     lines = ["digraph models {", "    compound=true", "    node [shape=box]"]
     for index, model in enumerate(models):
         lines += [f"    subgraph cluster_{index} {{", f"        label={quoted(_title(model))}"]
-        lines += [f"        {_id(index, node['id'])} [label={quoted(_label(node) + _arguments(node))}]" for node in model["nodes"]]
+        lines += [
+            f"        {_id(index, node['id'])} [label={quoted(_label(node) + _arguments(node))}]" for node in model["nodes"]
+        ]
         lines += [f"        {_id(index, source)} -> {_id(index, target)}" for source, target in model["edges"]]
         lines.append("    }")
 

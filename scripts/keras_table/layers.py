@@ -18,10 +18,18 @@ METHODS: dict[str, list[str]] = {
 }
 """The classes whose methods' parameters the table has: all public methods where none are named."""
 
-SIGNED = frozenset(
-    "activations applications backend callbacks config initializers layers losses metrics mixed_precision models ops optimizers "
-    "preprocessing random regularizers saving utils".split()
+SIGNED: tuple[str, ...] = (
+    "activations",
+    "applications",
+    "backend",
+    "callbacks",
+    "config",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
 )
+SIGNED += ("mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils")
 """The namespaces whose functions' and classes' parameters the table has, besides those of the top level."""
 
 

@@ -1,0 +1,91 @@
+"""Every fixture: exactly the findings that the marks at its line ends ask for.
+
+A line that must be reported ends in ``# BN301``, or several codes; ``# later: BN304`` is for a rule that does not exist yet. Options
+stand at the top, as in ``# bnlint-fixture: keras-version=2``. A folder in ``fixtures/projects`` is one project.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bnlint.config import Configurations
+from bnlint.page import later_marks, marks
+from bnlint.registry import names
+from bnlint.run import Check, Report, check
+from bnlint.source import load
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+OPTION = re.compile(r"^# bnlint-fixture: *(.*)$", re.MULTILINE)
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(path for suffix in ("*.py", "*.ipynb") for path in folder.rglob(suffix))
+
+
+PROJECTS = sorted(path for path in (FIXTURES / "projects").glob("*") if path.is_dir())
+FILES = [path for path in sources(FIXTURES) if FIXTURES / "projects" not in path.parents]
+
+
+def keras_version(text: str) -> str:
+    found: dict[str, str] = dict(part.split("=", 1) for line in OPTION.findall(text) for part in line.split())
+    assert found.keys() <= {"keras-version"}, "a fixture has an option that the test does not know"
+    return found.get("keras-version", "auto")
+
+
+def run(paths: Iterable[Path], isolated: bool = True, keras_version: str = "auto") -> Report:
+    report = check(
+        [str(path) for path in paths],
+        Check(Configurations(isolated=isolated), lambda config: replace(config, keras_version=keras_version)),
+    )
+    assert not report.errors
+    return report
+
+
+def found(report: Report, path: Path) -> set[tuple[int, str]]:
+    return {(finding.span.line, finding.code) for finding in report.findings if finding.span.path == str(path)}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(FIXTURES))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_fixture_has_exactly_the_findings_it_asks_for(path: Path) -> None:
+    text = load(path).text
+    assert found(run([path], keras_version=keras_version(text)), path) == marks(text)
+
+
+@pytest.mark.parametrize("folder", PROJECTS, ids=name_of)
+def test_a_project_has_exactly_the_findings_it_asks_for_however_its_files_are_named(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / folder.name))
+    if not any((copy / name).exists() for name in ("pyproject.toml", "setup.py", "setup.cfg", "bnlint.toml")):
+        (copy / "setup.cfg").touch()
+    paths = sources(copy)
+    together = run(paths, isolated=False)
+    short = {path: str(path.relative_to(copy)) for path in paths}
+    assert {short[path]: found(together, path) for path in paths} == {short[path]: marks(load(path).text) for path in paths}
+    for path in paths:
+        assert found(run([path], isolated=False), path) == found(together, path)
+
+
+def test_all_fixtures_at_once_have_the_findings_that_each_has_alone() -> None:
+    plain = [path for path in FILES if keras_version(load(path).text) == "auto"]
+    together = run(plain)
+    assert {name_of(path): found(together, path) for path in plain} == {name_of(path): marks(load(path).text) for path in plain}
+
+
+def test_the_marks_of_rules_that_exist_by_now_are_switched_on() -> None:
+    waiting = {(name_of(path), *mark) for path in sources(FIXTURES) for mark in later_marks(load(path).text)}
+    assert not [mark for mark in sorted(waiting) if mark[2] in names()]
+
+
+def test_every_rule_has_fixtures_with_and_without_findings() -> None:
+    marked = {code for path in sources(FIXTURES) for _, code in marks(load(path).text)}
+    assert {code for code in names() if code > "BN002"} <= marked
+    assert any(not marks(load(path).text) for path in FILES)
