@@ -225,37 +225,48 @@ def _with_progress(work: Callable[[Callable[[int, int], None] | None], Report]) 
 @click.option(
     "--arg", "arguments", multiple=True, metavar="NAME=LITERAL", help="An argument for NAME's parameter; may be repeated."
 )
+@click.option("--keras-version", metavar="VERSION", help='"auto", "2", "3" or one such as "3.8".')
 @click.option(
     "--output-format", type=click.Choice(("text", "json", "mermaid", "dot")), default="text", help="How to print the models."
 )
-def graph(file: str, arguments: tuple[str, ...], output_format: str) -> int:
+def graph(file: str, arguments: tuple[str, ...], keras_version: str | None, output_format: str) -> int:
     """Show the models recovered from FILE, or the one that NAME, a function or class in it, makes.
 
     Exit code 0, also without a model; 2 where NAME does not exist or FILE cannot be parsed.
     """
-    from bnlint.index import Project
-    from bnlint.parse import ParseError
+    from bnlint.config import ConfigError, Configurations, check_version
     from bnlint.report.graph import render_graph
-    from bnlint.source import SourceError
 
     path, name = _file_and_name(file)
     values = dict(_literal(argument) for argument in arguments)
     if values and not name:
         raise Failure("--arg gives an argument for a function or class; name it behind the file, as in model.py:build")
+    try:
+        version = check_version(keras_version or Configurations().of_file(path).keras_version, "--keras-version")
+    except ConfigError as error:
+        raise Failure(str(error)) from error
+    _print(render_graph(_models(path, name, values, version), output_format, colour=_wants_colour()))
+    return 0
+
+
+def _models(path: str, name: str | None, values: dict[str, object], version: str) -> list[dict[str, Any]]:
+    from bnlint.index import Project
+    from bnlint.parse import ParseError
+    from bnlint.source import SourceError
+
     project = Project.around(path)
     try:
-        project.parsed(path)
-        from bnlint.graph import models_of
-
-        models = models_of(project, path, name, values)
+        project.parsed(path)  # before the interpreter is imported, for the sake of a file that has to be refused
     except OSError as error:
-        raise Failure(f"{file}: {(error.strerror or str(error)).lower()}") from error
+        raise Failure(f"{_shown(path)}: {(error.strerror or str(error)).lower()}") from error
     except (ParseError, SourceError) as error:
-        raise Failure(f"the file cannot be read: {_shown(str(error))}") from error
-    except LookupError as error:
-        raise Failure(f"{file}: {error.args[0] if error.args else 'not found'}") from error
-    _print(render_graph(models, output_format, colour=_wants_colour()))
-    return 0
+        raise Failure(f"{_shown(path)}:{error.line}: the file cannot be read: {error.message}") from error
+    from bnlint.graph import NoSuchName, models_of
+
+    try:
+        return models_of(project, path, name, values, version)
+    except NoSuchName as error:
+        raise Failure(f"{_shown(path)}: {error}") from error
 
 
 def _file_and_name(file: str) -> tuple[str, str | None]:

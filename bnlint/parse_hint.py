@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 _NEWER = (
     ((3, 11), "except*", re.compile(r"^\s*except\s*\*")),
-    ((3, 11), "a starred subscript", re.compile(r"\w\s*\[[^\]]*(?<![\w)\]])\*\s*[A-Za-z_]")),
     ((3, 12), "the `type` statement", re.compile(r"^\s*type\s+[^\W\d]\w*\s*(?:\[.*\]\s*)?=(?!=)")),
     ((3, 13), "a type parameter with a default", re.compile(r"^\s*(?:(?:async\s+)?def|class|type)\s+\w+\s*\[[^\]()]*=")),
     ((3, 12), "a type parameter list", re.compile(r"^\s*(?:(?:async\s+)?def|class)\s+\w+\s*\[")),
     ((3, 14), "a template string", re.compile(r"(?<!\w)(?:[tT][rR]?|[rR][tT])[\"']")),
     ((3, 14), "except with several types but no parentheses", re.compile(r"^\s*except\s+[\w.]+\s*,\s*(?:\w+\.)?[A-Z]\w*[^()]*:")),
+    ((3, 11), "a starred subscript", re.compile(r"\w\s*\[[^\]]*(?<![\w)\]])\*\s*[A-Za-z_]")),
 )
 _FSTRING_NESTED_QUOTE = re.compile(r"""(?<!\w)(?:[fF][rR]?|[rR][fF])(["'])(?!\1\1)[^"'{]*(?:\{\{[^"'{]*)*\{[^{}]*\1[^{}]*\1""")
 _FSTRING_MESSAGES = ("f-string expression part cannot include a backslash", "f-string expression part cannot include '#'")

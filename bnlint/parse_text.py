@@ -29,10 +29,12 @@ _NUMBER = r"\d[\w.]*(?:(?<=[eE])[-+]\d+)?"
 _STRING = r"""[bBrRuU]?(?:"[^"\\\r\n]*"(?!")|'[^'\\\r\n]*'(?!'))"""
 _VALUE = rf"(?:[-+]?{_NUMBER}|{_STRING}(?:\s*{_STRING}){{0,99}}|(?:True|False|None)\b)"
 _ROW = rf"[\[({{]\s*{_VALUE}(?:\s*[,:]\s*{_VALUE}){{0,99}}(?:\s*,)?\s*[\])}}]"
+_TABLE = rf"[\[({{]\s*{_ROW}(?:\s*[,:]\s*(?:{_ROW}|{_VALUE})){{0,99}}(?:\s*,)?\s*[\])}}]"
+_ITEM = rf"(?:{_VALUE}|{_ROW}|{_TABLE})"
 _TOKEN = re.compile(
     rf"""(?P<blank>[ \t\f]+|\#[^\r\n]*|\\(?:\r\n|\r|\n))
     |(?P<newline>\r\n|\r|\n)
-    |(?P<data>(?P<first>{_VALUE}|{_ROW})(?:\s*[,:]\s*(?P<last>{_VALUE}|{_ROW})){{3,199}})
+    |(?P<data>(?P<first>{_ITEM})(?:\s*[,:]\s*(?P<last>{_ITEM})){{3,199}})
     |(?P<atom>{_STRING}(?:\s*{_STRING}){{3,199}}|{_STRING}|\.?{_NUMBER}|\.\.\.)
     |(?P<string>[bBfFrRtTuU]{{0,2}}(?:\"\"\"|'''|"|'))
     |(?P<word>[^\W\d]\w*)
@@ -58,6 +60,7 @@ _HEADS = frozenset(
 _NAMING = frozenset(("def", "class", "import", "from"))
 _OPERATOR_WORDS = frozenset(("and", "or", "not", "in", "is", "if", "else", "await", "for", "from", "yield", "async"))
 _KEYWORD_ARGUMENT = re.compile(r"\s*=(?!=)")
+_LITERAL = "a literal"
 _CONSTANTS = frozenset(("True", "False", "None"))
 
 
@@ -99,7 +102,7 @@ def cut_text(text: str) -> TextCuts:
         parts.append(before)
         inside = text[region.start : region.end]
         if region.reason:
-            names = _names_read(inside)
+            names = () if region.reason.startswith(_LITERAL) else _names_read(inside)
             parts.append(_replacement(inside, names))
             cuts.append(Cut(line, region.reason, names))
         else:
@@ -193,7 +196,7 @@ class _Scan:
         if not bracket.held:
             self._divide()
         self._operand(*token.span("last"))
-        bracket.piece.inner = max(bracket.piece.inner, BRACKET_DEPTH)
+        bracket.piece.inner = max(bracket.piece.inner, 2 * BRACKET_DEPTH)
         bracket.piece.tokens += 2 * len(_DIVIDERS.findall(token[0]))
 
     def _atom(self, token: re.Match[str]) -> None:
@@ -273,7 +276,7 @@ class _Scan:
         bracket = self.open[-1]
         before, bracket.expression = bracket.expression, bracket.expression and token[0] in (";", "->")  # no target is cut
         self._comma(token)
-        bracket.expression = before or token[0] == ";"
+        bracket.expression = before or token[0] in (";", "->")
 
     def _colon(self, token: re.Match[str]) -> None:
         bracket = self.open[-1]
@@ -329,9 +332,9 @@ class _Scan:
         outer = self.open[-1]
         literal = bracket.literal and bracket.tokens > MAX_LITERAL_TOKENS
         if bracket.first >= 0 and (literal or bracket.tokens > MAX_BRACKET_TOKENS):
-            what = "a literal" if literal else "a bracket"
+            what = _LITERAL if literal else "a bracket"
             span = (bracket.first, bracket.last) if bracket.trailer else (bracket.start, end)
-            self._cut(*span, f"{what} of {bracket.tokens:,} tokens is too big")
+            self._cut(*span, f"{what} of about {bracket.tokens:,} tokens is too big")
             bracket.depth = bracket.tokens = 1
         outer.literal &= bracket.literal and not bracket.trailer
         self._operand(bracket.start, end)

@@ -38,9 +38,11 @@ def cut_tree(tree: ast.Module, lines: Sequence[str]) -> list[Cut]:
     blocks = [tree.body]
     while blocks:
         for statement in blocks.pop():
-            if statement.end_lineno == statement.lineno and not long_lines:
+            first = _first(statement)
+            if first is statement and statement.end_lineno == statement.lineno and not long_lines:
                 continue
-            if type(statement) is not ast.ClassDef and not _may_be_deep(lines, words, statement, statement):
+            extent = (first.lineno, first.col_offset, statement.end_lineno, statement.end_col_offset)
+            if type(statement) is not ast.ClassDef and not _may_be_deep(lines, words, *extent):
                 continue
             for branch in _branches(statement):
                 if type(branch) not in _COMPOUND or any(_may_be_deep(lines, words, *header) for header in _headers(branch)):
@@ -71,24 +73,25 @@ def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
                 yield block
 
 
-def _headers(statement: ast.stmt) -> Iterator[tuple[Any, Any]]:
-    """Between what nodes the own expressions of a compound statement stand."""
+def _first(statement: ast.stmt) -> Any:
+    """The node with which the text of a statement starts: its first decorator comes before it."""
+    decorators = statement.__dict__.get("decorator_list")
+    return decorators[0] if decorators else statement
+
+
+def _headers(statement: ast.stmt) -> Iterator[tuple[int, int, int, int]]:
+    """From where to where the own expressions of a compound statement stand."""
     fields = statement.__dict__
-    first = fields["decorator_list"][0] if fields.get("decorator_list") else statement
-    yield first, (fields["body"][0] if "body" in fields else fields["cases"][0].pattern)
-    for handler in fields.get("handlers", ()):
-        yield handler, handler.body[0]
-    for case in fields.get("cases", ()):
-        yield case.pattern, case.body[0]
+    parts = [(_first(statement), fields["body"][0] if "body" in fields else fields["cases"][0].pattern)]
+    parts += [(handler, handler.body[0]) for handler in fields.get("handlers", ())]
+    parts += [(case.pattern, case.body[0]) for case in fields.get("cases", ())]
+    for start, end in parts:
+        yield start.lineno, start.col_offset, end.lineno, end.col_offset
 
 
-def _may_be_deep(lines: Sequence[str], words: int, first: Any, last: Any) -> bool:
-    """Whether the text from where a node starts to where another starts (or to its own end) can nest too deeply.
-
-    ``words`` bounds how many operators in it are words.
-    """
-    row, start = first.lineno, first.col_offset
-    end_row, end = (last.end_lineno, last.end_col_offset) if last is first else (last.lineno, last.col_offset)
+def _may_be_deep(lines: Sequence[str], words: int, row: int, start: int, end_row: int | None, end: int | None) -> bool:
+    """Whether the text from a place to another can nest too deeply; ``words`` bounds how many operators in it are words."""
+    assert end_row is not None and end is not None
     if row == end_row:
         if end - start < MAX_DEPTH:
             return False

@@ -159,9 +159,13 @@ class Program:
     def _returned(self) -> set[int]:
         return {id(value) for world in self.worlds for _, value in world.results}
 
+    @cached_property
+    def _uncertain(self) -> set[ast.AST]:
+        return self._machine.uncertain_functions()
+
     def is_uncertain(self, function: FunctionV | None) -> bool:
         """Whether a function has a condition of which not both sides could be followed."""
-        return function is not None and function.node in self._machine.uncertain
+        return function is not None and function.node in self._uncertain
 
     # -- models and events ---------------------------------------------------------------------------------------
 

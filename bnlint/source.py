@@ -79,6 +79,10 @@ class Source:
         return bounds
 
     @cached_property
+    def _is_ascii(self) -> bool:
+        return self.text.isascii()
+
+    @cached_property
     def lines(self) -> list[str]:
         """Python's lines (split at line feeds and carriage returns only), without their ends."""
         text = self.text
@@ -112,9 +116,11 @@ class Source:
         """Where a node that has a position (expression, statement, argument, keyword) stands."""
         line: int = node.lineno  # type: ignore[attr-defined]
         end_line: int = node.end_lineno  # type: ignore[attr-defined]
-        column = self.column(line, node.col_offset)  # type: ignore[attr-defined]
-        end_column = self.column(end_line, node.end_col_offset)  # type: ignore[attr-defined]
-        return Span(self.path, line, column, end_line, end_column)
+        offset: int = node.col_offset  # type: ignore[attr-defined]
+        end_offset: int = node.end_col_offset  # type: ignore[attr-defined]
+        if self._is_ascii:
+            return Span(self.path, line, offset + 1, end_line, end_offset + 1)
+        return Span(self.path, line, self.column(line, offset), end_line, self.column(end_line, end_offset))
 
     def name_span(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Span:
         """Where the name behind ``def`` or ``class`` stands."""

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, NamedTuple
@@ -18,6 +19,27 @@ from bnlint import registry
 from bnlint.cli import main
 from bnlint.finding import Finding, Related
 from bnlint.index import Project
+
+KERAS_IS_THERE = all(find_spec(name) for name in ("keras", "tf_keras", "numpy"))
+# Modules that compare bnlint with Keras from their first line on; they end in _keras.
+LEFT_OUT = [] if KERAS_IS_THERE else sorted(path.name for path in Path(__file__).parent.rglob("*_keras.py"))
+collect_ignore_glob = LEFT_OUT
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs_keras: runs only where Keras 2 and 3 are installed, on Python 3.11 and newer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not KERAS_IS_THERE and item.get_closest_marker("needs_keras"):
+            item.add_marker(pytest.mark.skip(reason="Keras is not installed; it needs Python 3.11"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for name in LEFT_OUT:
+        terminalreporter.write_line(f"LEFT OUT {name}: Keras is not installed; it needs Python 3.11")
+
 
 FAULTY_CALL = '''"""Faulty call
 

@@ -22,8 +22,9 @@ model = keras.Model(inputs, planted(inputs))
 class Hostile:
     """A program in ``text`` (the file checked) and ``beside`` (its modules).
 
-    ``found`` says what ends up in the report: "BN101" the planted fault, "BN000" the refusal, "any" that Python itself
-    would never get to the fault, so that either is right.
+    ``found`` says what ends up in the report: "BN101" the planted fault; "BN000" the refusal; "cut" the planted fault, or
+    BN002, which says that the analysis was cut off before it; "any" that Python itself would never get so far, so that
+    anything is right.
     """
 
     name: str
@@ -69,8 +70,13 @@ def _program(name: str, text: str, found: str = "BN101") -> Hostile:
     return Hostile(name, dedent(text).strip("\n"), found)
 
 
-def _expression(name: str, text: str) -> Hostile:
-    return Hostile(name, f"value = {text}\n" + _USES)
+def _expression(name: str, text: str, found: str = "BN101") -> Hostile:
+    return Hostile(name, f"value = {text}\n" + _USES, found)
+
+
+def all_values() -> Hostile:
+    """The sources of :func:`values` as one."""
+    return Hostile("all values", "\n".join(each.text for each in values()), "any")
 
 
 _USES = """name = f"layer{value}"
@@ -90,7 +96,7 @@ def texts() -> list[Hostile]:
         Hostile("nested calls", "x = " + "f(" * 10_000 + ")" * 10_000),
         Hostile("nested layer calls", "x = " + "layers.ReLU()(" * 10_000 + "1" + ")" * 10_000),
         Hostile("nested subscripts", "x = " + "a[" * 10_000 + "0" + "]" * 10_000),
-        Hostile("nested comprehensions", "x = " + "[" * 3_000 + "a" + " for b in c]" * 3_000),
+        Hostile("nested comprehensions", "x = " + "[" * 3_000 + "a" + " for b in c]" * 3_000, "cut"),
         Hostile("unclosed parentheses", "x = " + "(" * 10_000, "BN000"),
         Hostile("chained calls", "x = a" + ".b()" * 4_000),
         Hostile("very long chained calls", "x = a" + ".b()" * 200_000),
@@ -149,7 +155,7 @@ def values() -> list[Hostile]:
         _expression("joined range", "''.join(map(str, range(10**9)))"),
         _expression("dict comprehension", "{i: i for i in range(10**9)}"),
         _expression("filtered comprehension", "[i for i in range(10**12) if i < 0]"),
-        _expression("nested comprehension", "[(i, j, k) for i in range(1000) for j in range(1000) for k in range(1000)]"),
+        _expression("nested comprehension", "[(i, j, k) for i in range(1000) for j in range(1000) for k in range(1000)]", "cut"),
         _expression("generator", "any(i < 0 for i in range(10**12))"),
         _expression("power", "10**10**10"),
         _expression("power with modulus", "pow(3, 10**10**6, 10**9 + 7)"),
@@ -206,9 +212,11 @@ def _loops() -> list[Hostile]:
         _program("repeat", "import itertools\nx = [*itertools.repeat(layers.Dense(1))]", "any"),
         _program("iter with a sentinel", "x = list(iter(int, 1))", "any"),
         _program(
-            "nested loops", "n = 0\nfor i in range(1000):\n  for j in range(1000):\n    for k in range(1000):\n      n += 1"
+            "nested loops",
+            "n = 0\nfor i in range(1000):\n  for j in range(1000):\n    for k in range(1000):\n      n += 1",
+            "cut",
         ),
-        _program("layers in nested loops", "for i in range(1000):\n  for j in range(1000):\n    layers.Dense(i)"),
+        _program("layers in nested loops", "for i in range(1000):\n  for j in range(1000):\n    layers.Dense(i)", "cut"),
         _program("loop that calls a loop", "def f():\n  for i in range(10**5):\n    pass\nfor i in range(10**5):\n  f()"),
         _program(
             "layers in a long loop",
@@ -235,7 +243,9 @@ def _growth() -> list[Hostile]:
         _program("list extended by itself", "x = [1]\nfor i in range(100):\n    x.extend(x)\nkeras.Sequential(x)"),
         _program("dict growth", "x = {}\nfor i in range(10**8):\n    x[i] = i\nlayers.Dense(len(x))"),
         _program("shared nesting copied", doubling + "import copy\ny = copy.deepcopy(x)\nlayers.Dense(y)"),
-        _program("shared nesting compared", doubling + "y = [1]\nfor i in range(100):\n    y = [y, y]\nlayers.Dense(x == y)"),
+        _program(
+            "shared nesting compared", doubling + "y = [1]\nfor i in range(100):\n    y = [y, y]\nlayers.Dense(x == y)", "cut"
+        ),
         _program("shared nesting printed", doubling + 'y = str(x)\nz = f"{x!r}"\nw = "%s" % x\nlayers.Dense(1, name=y + z + w)'),
         _program("shared nesting as a layer's argument", doubling + "layers.Dense(x)\nlayers.Reshape(x)\nkeras.Sequential(x)"),
         _program(
@@ -322,6 +332,7 @@ def _recursion() -> list[Hostile]:
                     "layers.Dense(f59())",
                 ]
             ),
+            "cut",
         ),
         _program(
             "exec of itself",

@@ -309,3 +309,53 @@ def test_a_reader_that_goes_away_is_no_traceback(linter: Linter, tmp_path: Path)
 def test_help_and_version_end_with_0(linter: Linter) -> None:
     for arguments in (["--help"], ["check", "--help"], ["--version"]):
         assert linter(*arguments).code == 0
+
+
+BUILDER = """\
+import keras
+from keras import layers
+
+def build(width=3, pool=None):
+    inputs = keras.Input((8,))
+    x = layers.Dense(width, name="wide")(inputs)
+    return keras.Model(inputs, layers.BatchNormalization()(x))
+"""
+
+
+def test_the_graph_of_a_file_and_of_one_name_in_it(linter: Linter) -> None:
+    linter.write("model.py", BUILDER)
+    whole = linter("graph", "model.py", "--output-format", "json")
+    assert whole.code == 0
+    named = linter("graph", "model.py:build", "--arg", "width=7", "--arg", "pool='avg'", "--output-format", "json").json
+    nodes = named["models"][0]["nodes"]
+    assert [node["layer"].rpartition(".")[2] for node in nodes] == ["InputLayer", "Dense", "BatchNormalization"]
+    assert nodes[1]["arguments"]["units"] == 7
+    assert 'Dense "wide"' in linter("graph", "model.py:build").out
+    for output_format, start in (("mermaid", "flowchart TD"), ("dot", "digraph models {")):
+        assert linter("graph", "model.py:build", "--output-format", output_format).out.startswith(start)
+
+
+def test_a_file_without_models_has_an_empty_graph(linter: Linter) -> None:
+    linter.write("model.py", "x = 1\n")
+    assert linter("graph", "model.py", "--output-format", "json") == (0, '{\n  "models": []\n}\n', "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["model.py:biuld"], "model.py: no function or class is called biuld; did you mean build?"),
+        (["gone.py"], "gone.py: no such file or directory"),
+        (["broken.py:f"], "broken.py:1: the file cannot be read: "),
+        (["model.py", "--arg", "width=3"], "--arg gives an argument for a function or class; name it behind the file"),
+        (["model.py:build", "--arg", "width"], "--arg width: write NAME=LITERAL with a Python literal"),
+        (["model.py:build", "--arg", "width=imagenet"], "--arg width=imagenet: write NAME=LITERAL with a Python literal"),
+        (["model.py:build", "--keras-version", "x"], '--keras-version: "x" is no Keras version'),
+    ],
+)
+def test_a_graph_that_cannot_be_had_ends_with_2(linter: Linter, arguments: list[str], sentence: str) -> None:
+    linter.write("model.py", BUILDER)
+    linter.write("broken.py", "def f(:\n")
+    result = linter("graph", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"bnlint: {sentence}")
+    assert result.err.count("\n") == 1

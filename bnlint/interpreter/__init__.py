@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,5 +44,11 @@ def analyse(project: Project, files: Sequence[Path], keras_version: str = "auto"
     from bnlint.program import Program
 
     machine = new_machine(project, keras_version)
-    Entries(machine).run(files)
+    collecting = gc.isenabled()
+    gc.disable()  # everything that is made is kept: collecting would look at it again and again
+    try:
+        Entries(machine).run(files)
+    finally:
+        if collecting:
+            gc.enable()
     return Program(machine)

@@ -3,8 +3,14 @@
 STEPS = 400_000
 """Steps of one course of one entry point."""
 
-WORLDS = 24
+WORLDS = 12
 """Courses of one entry point."""
+
+FEW_WORLDS = 4
+"""Courses of an entry point whose first one is long."""
+
+COURSE_STEPS = 120_000
+"""Steps of all courses of one entry point, as far as the first one foretells them."""
 
 DEPTH = 60
 """Nested calls of project functions."""

@@ -29,14 +29,14 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
         first = _run(m, name, module, parent, action, {}, keep=False)
         worlds.append(first)
         tried: set[frozenset[tuple[Term, bool]]] = set()
-        while len(worlds) < budget.WORLDS:
+        limit = max(budget.FEW_WORLDS, min(budget.WORLDS, budget.COURSE_STEPS // max(1, budget.STEPS - m.steps)))
+        while len(worlds) < limit:
             forced = _next(forks, tried, len(worlds) == 1)
             if forced is None:
                 break
             worlds.append(_run(m, name, module, parent, action, forced, keep=False))
         for fork in forks.values():
-            if len(fork.sides) < 2 and fork.function is not None and _untried(forks, tried, fork):
-                m.uncertain.add(fork.function.node)
+            m.note_sides(fork)
         if keep:
             worlds[0] = first = _run(m, name, module, parent, action, {}, keep=True)
     alive = [world for world in worlds if not world.raised]
@@ -58,11 +58,6 @@ def _next(forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, bool]]], sec
             tried.add(mark)
             return choice
     return None
-
-
-def _untried(forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, bool]]], fork: Fork) -> bool:
-    key = next(key for key, each in forks.items() if each is fork)
-    return frozenset({**fork.way, key: True not in fork.sides}.items()) not in tried
 
 
 @contextmanager
@@ -99,11 +94,13 @@ def _run(
     except RecursionError:
         world.complete = False
         m.cut(CallSite(module.tree, Frame(module, module.scope)), "expressions and calls are nested too deeply")
-    m.steps = max(m.steps, budget.STEPS // 4)
+    used = budget.STEPS - m.steps
+    m.steps = budget.STEPS // 2
     try:
         finish(m, world)
     except (Signal, RecursionError):
         world.complete = False
+    m.steps = budget.STEPS - used
     if not keep:
         for value, state in reversed(m.trail):
             value.restore(state)

@@ -202,11 +202,12 @@ class CallSite:
 class Fork:
     """A condition that is not known: the sides seen so far, where it stands, and the sides taken on the way to it."""
 
-    __slots__ = ("function", "sides", "way")
+    __slots__ = ("function", "sides", "statement", "way")
 
-    def __init__(self, function: FunctionV | None, way: dict[Term, bool]) -> None:
+    def __init__(self, frame: Frame | None, way: dict[Term, bool]) -> None:
         self.sides: set[bool] = set()
-        self.function = function
+        self.function = frame.function if frame is not None else None
+        self.statement = frame.statement if frame is not None else None
         self.way = way
 
 
@@ -247,7 +248,8 @@ class Machine:
         self.forks: dict[Term, Fork] = {}
         self.places: dict[int, int] = {}
         self.sides: dict[Term, bool] = {}
-        self.uncertain: set[ast.AST] = set()
+        self.sides_at: dict[ast.AST, set[bool]] = {}
+        self.functions_at: dict[ast.AST, ast.AST] = {}
         self.created: list[FunctionV] = []
         self.trail: list[tuple[Mutable, Any]] = []
         self.epochs = 0
@@ -368,7 +370,7 @@ class Machine:
         side = self.forced.get(key, term[0] != "is None" if default is None else default)
         fork = self.forks.get(key)
         if fork is None:
-            fork = self.forks[key] = Fork(frame.function if frame is not None else None, dict(self.sides))
+            fork = self.forks[key] = Fork(frame, dict(self.sides))
         fork.sides.add(side)
         self.sides[key] = side
         if frame is None or frame.layer_call is None:
@@ -381,6 +383,16 @@ class Machine:
         place = id(frame.statement) if frame is not None else 0
         count = self.places[place] = self.places.get(place, 0) + 1
         return ("at", place, count)
+
+    def note_sides(self, fork: Fork) -> None:
+        """Remember which sides of a condition any entry point has taken."""
+        if fork.statement is not None and fork.function is not None:
+            self.sides_at.setdefault(fork.statement, set()).update(fork.sides)
+            self.functions_at[fork.statement] = fork.function.node
+
+    def uncertain_functions(self) -> set[ast.AST]:
+        """The functions with a condition of which one side was never followed."""
+        return {self.functions_at[statement] for statement, sides in self.sides_at.items() if len(sides) < 2}
 
     def assume(self, term: Term, side: bool) -> None:
         """Take a side without a fork: the other one raises."""
@@ -543,13 +555,15 @@ ITERATORS: dict[type, Callable[[Machine, Any, CallSite], Iterator[Value] | None]
 def context_of(frame: Frame, node: ast.AST) -> Context:
     """The context of a node in a frame; callers' contexts are shared."""
     caller = frame.caller
+    if frame.outer is None and caller is not None and frame.node is not None:
+        frame.outer = context_of(caller, frame.node)
     return Context(
         span_of(frame.module, node),
         frame.module,
         frame.function,
         tuple((loop.node, loop.iterable) for loop in reversed(frame.loops)),
         tuple((value, item.context_expr) for value, item in reversed(frame.contexts)),
-        context_of(caller, frame.node) if caller is not None and frame.node is not None else None,
+        frame.outer,
         frame.statement,
         frame.layer_call,
         node,

@@ -69,6 +69,7 @@ class Frame:
     layer_call: Any = None
     statement: ast.stmt | None = None
     guards: int = 0
+    outer: Any = None
 
     def nested(self, scope: Scope) -> Frame:
         """The frame of a comprehension inside this one."""
@@ -86,6 +87,7 @@ class Frame:
             self.layer_call,
             self.statement,
             self.guards,
+            self.outer,
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["class", "function", "value"]
@@ -87,10 +87,14 @@ class LayerInfo:
     signatures: Mapping[str, Sequence[Any]]
     since: Mapping[str, str]
     """Keras 3 versions from which a parameter of the constructor exists, where the newest but not every one has it."""
+    _decoded: dict[str, tuple[Parameter, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def parameters(self, generation: str = "3") -> tuple[Parameter, ...]:
         """Return the constructor's parameters; those of the other generation where this one lacks the class."""
-        return decode(chosen(self.signatures, generation, ((), ()))[0])
+        found = self._decoded.get(generation)
+        if found is None:
+            found = self._decoded[generation] = decode(chosen(self.signatures, generation, ((), ()))[0])
+        return found
 
     def call_parameters(self, generation: str = "3") -> tuple[Parameter, ...]:
         """Return the parameters of ``call``, without ``self``."""

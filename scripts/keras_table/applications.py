@@ -68,8 +68,8 @@ def _layer(layer: Any) -> list[str]:
     """A layer's class and name; the name is ``#`` and the number where Keras chose it."""
     cls = type(layer)
     words = re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", cls.__name__)).lower()
-    if cls.__name__ == "InputLayer":
-        words = "input_layer|input"
+    if re.fullmatch(r"input_layer|input_1", layer.name):
+        return [home(cls), "#0"]
     if cls.__name__.endswith("OpLambda"):
         # These carry the name of TensorFlow's function, and a number that goes on from model to model.
         return [home(cls), "@" + re.sub(r"_\d+$", "", layer.name)]

@@ -216,7 +216,10 @@ def merge_applications(newest: Answer, legacy: Answer, core: Answer) -> Answer:
     for generation, answer in (("3", newest), ("2", legacy)):
         for name, described in answer.items():
             found[name][generation] = _application(described, core)
-    return {name: _shared(each) for name, each in sorted(found.items())}
+    return {
+        name: {key: _shared({generation: entry[key] for generation, entry in each.items()}) for key in next(iter(each.values()))}
+        for name, each in sorted(found.items())
+    }
 
 
 def _application(described: Answer, core: Answer) -> Answer:
