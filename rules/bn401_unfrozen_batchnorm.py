@@ -98,7 +98,7 @@ def unfrozen(program: Program, event: Event, before: list[Event]) -> dict[ModelV
             continue
         for layer in program.all_sublayers(backbone):
             trainable = event.snapshot.get(id(layer), (layer, None))[1]
-            if program.is_batchnorm(layer) and is_constant(trainable, True) and not frozen_alone(layer, before):
+            if program.is_batchnorm(layer) and is_constant(trainable, True) and not frozen_alone(program, layer, before):
                 found.setdefault(backbone, []).append(layer)
     return found
 
@@ -110,9 +110,12 @@ def backbones(event: Event) -> list[ModelV]:
     return list(found.values())
 
 
-def frozen_alone(layer: LayerV, before: list[Event]) -> bool:
-    """Whether a normalization was frozen by itself before: what undid that is another fault."""
-    return any(event.kind == "trainable" and event.target is layer and is_constant(event.value, False) for event in before)
+def frozen_alone(program: Program, layer: LayerV, before: list[Event]) -> bool:
+    """Whether normalizations were frozen by themselves before: what undid that is another fault."""
+    freezes = [event for event in before if event.kind == "trainable" and is_constant(event.value, False)]
+    spans = {event.span for event in freezes if event.target is layer}
+    others = {event.span for event in freezes if isinstance(event.target, LayerV) and not program.is_batchnorm(event.target)}
+    return bool(spans - others)
 
 
 def protected(program: Program, backbone: ModelV) -> bool:

@@ -603,3 +603,32 @@ def _breaks(course: Course, call: str) -> bool:
 
 def _arguments(values: list[str]) -> list[str]:
     return ["()", *(f"({a})" for a in values), *(f"({a}, {b})" for a in values[::4] for b in values[::3])]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "n + 1",
+        "'a' + n",
+        "n[0]",
+        "len(n)",
+        "list(n)",
+        "n.foo",
+        "n > 3",
+        "int(n)",
+        "[1, 2][n]",
+        "[1] + n",
+        "n * [1]",
+        "{'a': 1}[n]",
+    ],
+)
+def test_an_assumed_default_that_does_not_fit_gives_an_unknown_value(expression: str) -> None:
+    code = f"""
+    import argparse
+    p = argparse.ArgumentParser()
+    p.add_argument("--n")
+    n = p.parse_args().n
+    result = {expression}
+    """
+    found = Course(code).result
+    assert isinstance(found, Unknown) or isinstance(found, ListV) and found.open

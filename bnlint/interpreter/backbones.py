@@ -7,6 +7,7 @@ from bnlint.interpreter.machine import CallSite, Machine, native
 from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
 from bnlint.interpreter.tensors import shape_from, tensors_in
 from bnlint.interpreter.values import Arguments, Const, SymbolV, TupleV, Unknown, Value
+from bnlint.keras_api.records import Application
 from bnlint.keras_api.shapes import UNKNOWN, Shape
 
 
@@ -36,20 +37,15 @@ def make_application(m: Machine, symbol: SymbolV, arguments: Arguments, site: Ca
     tensor = next(tensors_in(given), None) if given is not None else None
     model.inputs = [tensor] if tensor is not None else []
     model.complete = False
+    fill(m, model, application)
     return model
 
 
-def layers_of(m: Machine, model: ModelV) -> list[LayerV]:
-    """The layers of a backbone, made from the table when first asked for."""
-    if model.kind != "application" or model.inner:
-        return model.inner
-    application = m.table.application(model.application, model.generation or "3")
-    if application is None:
-        return model.inner
+def fill(m: Machine, model: ModelV, application: Application) -> None:
+    """Give a backbone its layers, as the table lists them."""
     top = _flag(m, model, "include_top", True)
     pooling = m.resolve(model.arguments.get("pooling", Const(None)))
     wanted = pooling.value if isinstance(pooling, Const) and isinstance(pooling.value, str) else None
-    m.touch(model)
     for cls, name in application.layers(include_top=top, pooling=wanted):
         stub = LayerV(SymbolV(cls, model.generation), symbol=cls, generation=model.generation)
         stub.name = Const(name)
@@ -58,7 +54,6 @@ def layers_of(m: Machine, model: ModelV) -> list[LayerV]:
         stub.backbone = model
         stub.world = model.world
         model.inner.append(stub)
-    return model.inner
 
 
 def _flag(m: Machine, model: ModelV, name: str, default: bool) -> bool:

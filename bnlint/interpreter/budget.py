@@ -1,6 +1,6 @@
 """The budgets: all count work or sizes, never seconds, so that answers do not depend on the machine."""
 
-STEPS = 400_000
+STEPS = 250_000
 """Steps of one course of one entry point."""
 
 WORLDS = 12

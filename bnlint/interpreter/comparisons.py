@@ -215,7 +215,7 @@ def _all(m: Machine, pairs: Sequence[tuple[Value, Value]], left: Value, right: V
     assumed, open_ = False, []
     for a, b in pairs:
         answer = equal(m, a, b, site, depth + 1)
-        known = m.known_truth(answer)
+        known = truth_of(m, answer)
         if known is False:
             return answer if isinstance(answer, Const) else FALSE
         if known is None:
@@ -298,13 +298,18 @@ def _in_sequence(m: Machine, container: TupleV | ListV, item: Value, site: CallS
     for each in container.items:
         if each is item:
             return TRUE
-        known = m.known_truth(equal(m, each, item, site))
+        known = truth_of(m, equal(m, each, item, site))
         if known:
             return Const(True, True) if _assumed(each, item) else TRUE
         uncertain |= known is None
     if uncertain or open_:
         return derive(m, "in", part(item), part(container))
     return Const(False, True) if _assumed(item) else FALSE
+
+
+def truth_of(m: Machine, value: Value) -> bool | None:
+    """The truth of a value that may be assumed, without a choice."""
+    return bool(value.value) if isinstance(value, Const) else m.known_truth(value)
 
 
 def _assumed(*values: Value) -> bool:
@@ -344,7 +349,7 @@ def _ordered(m: Machine, op: type[ast.cmpop], left: Value, right: Value, site: C
             return derive(m, label, part(left), part(right))
         if any(isinstance(each, ListV) and each.kind == "array" for each in (left, right)):
             return derive(m, label, part(left), part(right))
-        if a is None or b is None:
+        if (a is None or b is None) and not meter.assumed:
             raise raised("TypeError", f"'{label}' not supported between instances")
         return evaluate(m, site, function, a, b, assumed=meter.assumed)
     return derive(m, label, part(left), part(right))

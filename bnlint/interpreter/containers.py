@@ -29,6 +29,7 @@ from bnlint.interpreter.values import (
     TupleV,
     Unknown,
     Value,
+    unknown,
 )
 
 CHOICES = 4
@@ -85,6 +86,8 @@ def _of_symbol(m: Machine, container: SymbolV, index: Value) -> Value | None:
 def _of_constant(m: Machine, container: Const, index: Value, site: CallSite) -> Value:
     obj = container.value
     if not isinstance(obj, (str, bytes, range)):
+        if container.assumed:
+            return derive(m, "item", part(container), part(index))
         raise raised("TypeError", f"'{type(obj).__name__}' object is not subscriptable")
     if isinstance(index, SliceV):
         wanted = _plain_slice(index)
@@ -124,6 +127,11 @@ def _of_sequence(m: Machine, container: TupleV | ListV, index: Value, site: Call
     if isinstance(index, SliceV):
         return _slice(m, container, _settled_slice(m, index))
     if isinstance(index, Const):
+        if index.assumed and (
+            not isinstance(index.value, int) or not -len(container.items) <= index.value < len(container.items)
+        ):
+            m.escape(container)
+            return unknown("an assumed index does not fit")
         if not isinstance(index.value, int):
             raise raised("TypeError", "list indices must be integers or slices")
         if open_ and isinstance(container, ListV):
@@ -174,8 +182,9 @@ def _lookup(m: Machine, container: DictV, key: Value, site: CallSite) -> Value:
     if not isinstance(key, (Unknown, TupleV)) or isinstance(key, TupleV) and hashed is not None and hashed[0] == "t":  # type: ignore[index]
         if container.default is not None and not container.open:
             return _default(m, container, hashed, key, site)
-        if not container.open:
+        if not container.open and not (isinstance(key, Const) and key.assumed):
             raise raised("KeyError", key.value if isinstance(key, Const) else None)
+        m.escape_all([item for _, item in container.items.values()] if not container.open else [])
         return derive(m, "item", part(container), part(key))
     chosen = _choose(m, container, key, site)
     if chosen is not None:

@@ -20,25 +20,28 @@ Action = Callable[[], object]
 def run_courses(m: Machine, name: str, module: Module, parent: World | None, action: Action, keep: bool = False) -> World:
     """Run an entry point in every world that its unknown conditions ask for; the first one is returned.
 
-    Each run starts from the same state: what it changes is undone, unless ``keep`` asks for the first run's effects.
+    Each run starts from the same state: what it changes is undone, except, with ``keep``, what the first one does.
     Every side of every condition is taken in at least one run, as far as the budget of worlds goes; where it does
     not, the function with the condition is noted as uncertain.
     """
     worlds: list[World] = []
     with _fresh(m) as forks:
-        first = _run(m, name, module, parent, action, {}, keep=False)
+        first = _run(m, name, module, parent, action, {})
         worlds.append(first)
+        if forks or not keep:
+            _undo(m)
         tried: set[frozenset[tuple[Term, bool]]] = set()
         limit = max(budget.FEW_WORLDS, min(budget.WORLDS, budget.COURSE_STEPS // max(1, budget.STEPS - m.steps)))
         while len(worlds) < limit:
             forced = _next(forks, tried, len(worlds) == 1)
             if forced is None:
                 break
-            worlds.append(_run(m, name, module, parent, action, forced, keep=False))
+            worlds.append(_run(m, name, module, parent, action, forced))
+            _undo(m)
         for fork in forks.values():
             m.note_sides(fork)
-        if keep:
-            worlds[0] = first = _run(m, name, module, parent, action, {}, keep=True)
+        if keep and forks:
+            worlds[0] = first = _run(m, name, module, parent, action, {})
     alive = [world for world in worlds if not world.raised]
     m.worlds.extend(alive or worlds[:1])
     return first
@@ -77,7 +80,7 @@ def _fresh(m: Machine) -> Iterator[dict[Term, Fork]]:
 
 
 def _run(
-    m: Machine, name: str, module: Module, parent: World | None, action: Action, forced: dict[Term, bool], *, keep: bool
+    m: Machine, name: str, module: Module, parent: World | None, action: Action, forced: dict[Term, bool]
 ) -> World:
     m.world = world = World(name, module, parent)
     m.forced, m.facts, m.places, m.sides, m.trail, m.created, m.unknown_tensors = forced, {}, {}, {}, [], [], {}
@@ -101,10 +104,13 @@ def _run(
     except (Signal, RecursionError):
         world.complete = False
     m.steps = budget.STEPS - used
-    if not keep:
-        for value, state in reversed(m.trail):
-            value.restore(state)
     return world
+
+
+def _undo(m: Machine) -> None:
+    """Take back what the last run changed."""
+    for value, state in reversed(m.trail):
+        value.restore(state)
 
 
 def _ends_program(exception: Value) -> bool:

@@ -168,7 +168,7 @@ def is_endless(value: Value) -> bool:
 def items_of(m: Machine, value: Value, site: CallSite) -> list[Value] | None:
     """The items of an iterable, None where they are not known; raises TypeError for a constant that has none."""
     value = settle(m, value)
-    if isinstance(value, Const) and not isinstance(value.value, (str, bytes, range)):
+    if isinstance(value, Const) and not isinstance(value.value, (str, bytes, range)) and not value.assumed:
         raise raised("TypeError", f"'{type(value.value).__name__}' object is not iterable")
     return m.items(value, site)
 

@@ -106,7 +106,7 @@ def make_functional(m: Machine, model: ModelV, arguments: Arguments, site: CallS
     model.complete = model.complete and graph.complete and _all_tensors(outputs)
     model.built = True
     for backbone in graph.backbones:
-        model.inner.extend(each for each in backbones.layers_of(m, backbone) if each not in model.inner)
+        model.inner = [*(each for each in backbone.inner if each not in model.inner), *model.inner]
 
 
 def _all_tensors(value: Value) -> bool:
@@ -155,7 +155,7 @@ def add_layer(m: Machine, model: ModelV, value: Value, site: CallSite) -> None:
         return
     if isinstance(value, LayerV):
         model.inner.append(value)
-        model.places[id(value)] = m.context(site)
+        model.places[id(value)] = value.context or m.context(site)
         return
     model.complete = False
     m.escape(value)
@@ -360,8 +360,6 @@ def initialise_model(m: Machine, model: ModelV, arguments: Arguments, site: Call
 
 def model_layers(m: Machine, model: ModelV) -> list[LayerV]:
     """The layers of a model, in the order of ``model.layers``."""
-    if model.kind == "application":
-        return backbones.layers_of(m, model)
     if model.kind == "subclassed":
         return [each for value in model.attributes.values() for each in layers_in(value)]
     if model.kind == "sequential":

@@ -24,6 +24,7 @@ from bnlint.interpreter.values import (
     TupleV,
     Unknown,
     Value,
+    unknown,
 )
 
 __all__ = ["SYMBOLS", "binary", "compare", "fitting_format", "unary"]
@@ -93,6 +94,14 @@ def binary(m: Machine, op: type[ast.operator], left: Value, right: Value, site: 
         return _concatenate(m, left, right, site)
     if op is ast.Mult:
         return _repeat(m, left, right, site)
+    return _misfit(m, op, left, right)
+
+
+def _misfit(m: Machine, op: type[ast.operator], left: Value, right: Value) -> Value:
+    """Operands that do not go together; an assumed default that does not fit will be replaced."""
+    if any(isinstance(each, Const) and each.assumed for each in (left, right)):
+        m.escape_all([left, right])
+        return unknown("an assumed default does not fit")
     raise raised("TypeError", f"unsupported operand type(s) for {SYMBOLS[op]}")
 
 
@@ -240,7 +249,7 @@ def _concatenate(m: Machine, left: Value, right: Value, site: CallSite) -> Value
         return TupleV((*left.items, *right.items), left.kind) if not right.open else derive(m, "+", part(left), part(right))
     if isinstance(left, ListV) and isinstance(right, TupleV) and right.kind != "tuple":
         return TupleV((*left.items, *right.items), right.kind) if not left.open else derive(m, "+", part(left), part(right))
-    raise raised("TypeError", "unsupported operand type(s) for +")
+    return _misfit(m, ast.Add, left, right)
 
 
 def is_rest(value: Value) -> bool:
@@ -268,7 +277,7 @@ def _repeat(m: Machine, left: Value, right: Value, site: CallSite) -> Value | No
             if isinstance(sequence, TupleV):
                 return TupleV(tuple(items), "tuple" if sequence.fields else sequence.kind)
             return ListV(items, sequence.open and times > 0, sequence.kind)
-    raise raised("TypeError", "can't multiply sequence by non-int")
+    return _misfit(m, ast.Mult, left, right)
 
 
 def _unordered(m: Machine, op: type[ast.operator], left: DictV | SetV, right: DictV | SetV) -> Value | None:

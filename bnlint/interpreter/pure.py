@@ -258,12 +258,17 @@ def _lift(obj: Any, assumed: bool, left: list[int], depth: int) -> Value | None:
 
 
 def evaluate(m: Machine, site: CallSite, function: Callable[..., Any], *objects: Any, assumed: bool = False) -> Value:
-    """Run a pure function on Python objects. Its price must have been checked."""
+    """Run a pure function on Python objects. Its price must have been checked.
+
+    What an assumed default does not fit is unknown: whoever runs the program gives something else.
+    """
     try:
         result = function(*objects)
     except (MemoryError, RecursionError):
         return cut(m, site, "a value is too big")
     except PYTHON_ERRORS as error:
+        if assumed:
+            return unknown("an assumed default does not fit")
         raise as_raised(error) from None
     return lifted(m, site, result, assumed)
 

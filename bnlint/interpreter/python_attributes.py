@@ -67,6 +67,6 @@ def constant_attribute(m: Machine, value: Const, name: str, site: CallSite) -> V
             return NativeMethodV(value, name)
         if name in SCALAR_ATTRIBUTES and obj is not None:
             return None
-    if hasattr(obj, name) or name.startswith("__"):
+    if hasattr(obj, name) or name.startswith("__") or value.assumed:
         return None
     raise raised("AttributeError", f"'{type(obj).__name__}' object has no attribute '{name}'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.comparisons import dictionary_key, equal
+from bnlint.interpreter.comparisons import dictionary_key, equal, truth_of
 from bnlint.interpreter.containers import extend, has_gap, lose
 from bnlint.interpreter.iteration import RestV, items_of, list_item, rest
 from bnlint.interpreter.machine import METHODS, CallSite, Machine, method
@@ -149,7 +149,7 @@ def _find(m: Machine, site: CallSite, self: ListV | TupleV, wanted: Value) -> in
     """The first position of a value, -1 where it is not there, None where that is not known."""
     charge_items(m, len(self.items))
     for position, item in enumerate(self.items):
-        known = True if item is wanted else m.known_truth(equal(m, item, wanted, site))
+        known = True if item is wanted else truth_of(m, equal(m, item, wanted, site))
         if known is None:
             return None
         if known:
@@ -174,7 +174,7 @@ def index_(m: Machine, site: CallSite, self: ListV | TupleV, arguments: Argument
 def count(m: Machine, site: CallSite, self: ListV | TupleV, arguments: Arguments) -> Value:
     wanted = first(m, arguments)
     charge_items(m, len(self.items))
-    answers = [item is wanted or m.known_truth(equal(m, item, wanted, site)) for item in self.items]
+    answers = [item is wanted or truth_of(m, equal(m, item, wanted, site)) for item in self.items]
     if None in answers or isinstance(self, ListV) and self.open:
         return derive(m, "count", part(self), part(wanted))
     return const(sum(bool(each) for each in answers))
