@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -343,6 +343,18 @@ class Project:
         live = self.live(names)
         return [Path(path) for path in sorted(self._around(live))] if live else []
 
+    def components(self, files: Iterable[Path]) -> list[list[Path]]:
+        """Files parted so that no import leads from one part to another: what one part does, the others cannot see."""
+        rest = dict.fromkeys(map(str, files))
+        parts = []
+        while rest:
+            first = next(iter(rest))
+            part = _reachable([first], lambda path: (*self._graph.get(path, ()), *self._importers.get(path, ())), within=rest)
+            parts.append([Path(path) for path in sorted(part)])
+            for path in part:
+                del rest[path]
+        return parts
+
     # Their texts
 
     def source(self, path: str | Path) -> Source:
@@ -378,12 +390,14 @@ class Project:
         return found
 
 
-def _reachable(start: Iterable[str], step: Callable[[str], Iterable[str]]) -> dict[str, None]:
+def _reachable(
+    start: Iterable[str], step: Callable[[str], Iterable[str]], within: Container[str] | None = None
+) -> dict[str, None]:
     found = dict.fromkeys(start)
     pending = deque(found)
     while pending:
         for path in step(pending.popleft()):
-            if path not in found:
+            if path not in found and (within is None or path in within):
                 found[path] = None
                 pending.append(path)
     return found

@@ -163,6 +163,10 @@ class Program:
     def _uncertain(self) -> set[ast.AST]:
         return self._machine.uncertain_functions()
 
+    def made_without_batchnorm(self, span: Span) -> bool:
+        """Whether a layer is also made in a course of the program in which no batch normalization appears."""
+        return span in self._machine.plain_sites
+
     def is_uncertain(self, function: FunctionV | None) -> bool:
         """Whether a function has a condition of which not both sides could be followed."""
         return function is not None and function.node in self._uncertain
@@ -232,6 +236,7 @@ class Program:
 
     def may_be_frozen(self, layer: LayerV) -> bool:
         """Whether a layer is, or may be, frozen whenever its model is trained."""
+        layer = layer.stands_for or layer
         made = layer.arguments.get("trainable")
         if made is not None and not is_constant(made, True):
             return True
@@ -259,7 +264,15 @@ class Program:
 
     def own_layers(self, cls: ClassV) -> list[LayerV]:
         """The instances of a project's layer or model class."""
-        return [layer for layer in self.layers() if layer.own_class is cls or _same_class(layer.own_class, cls)]
+        return self._own_layers.get(cls.node, [])
+
+    @cached_property
+    def _own_layers(self) -> dict[ast.AST, list[LayerV]]:
+        found: dict[ast.AST, list[LayerV]] = {}
+        for layer in self.layers():
+            if layer.own_class is not None:
+                found.setdefault(layer.own_class.node, []).append(layer)
+        return found
 
     # -- places --------------------------------------------------------------------------------------------------
 
@@ -283,10 +296,6 @@ class Program:
         """The axis of a layer's output on which its channels lie."""
         info = self.info(layer)
         return channel_axis(info.family, self.all_arguments(layer)) if info is not None and info.family else None
-
-
-def _same_class(left: ClassV | None, right: ClassV) -> bool:
-    return left is not None and left.node is right.node
 
 
 def is_constant(value: Value | None, expected: object) -> bool:

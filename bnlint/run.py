@@ -111,7 +111,12 @@ class _Group:
                 target = self.report.errors if path in self.options.outright else self.report.warnings
                 target.append(f"{path}: {fault}")
         readable = self._readable(context)
-        found = self._interpret(readable, self.live - self.unreadable) if readable else []
+        live = self.live - self.unreadable
+        found = [
+            finding
+            for part in self.project.components(readable)
+            for finding in self._interpret(part, live.intersection(map(str, part)))
+        ]
         for path in self.named:
             if path in self.live or _may_hold_suppression(self.project.data(path)):
                 self._suppress(path, [finding for finding in found if finding.span.path == path])

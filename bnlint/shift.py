@@ -23,15 +23,25 @@ class End:
 
 def shift_ends(program: Program, tensor: TensorV, axis: int) -> list[End]:
     """The ends of a constant added to ``tensor`` along ``axis``, which may be negative (counted from the end)."""
-    return list(_Walk(program).follow(tensor, axis, True))
+    return list(_Walk(program).run(tensor, axis))
 
 
 class _Walk:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.seen: set[tuple[int, int]] = set()
+        self.pending: list[tuple[TensorV, int, bool]] = []
 
-    def follow(self, tensor: TensorV, axis: int, direct: bool) -> Iterator[End]:
+    def run(self, tensor: TensorV, axis: int) -> Iterator[End]:
+        self.pending = [(tensor, axis, True)]
+        while self.pending:
+            yield from self.ends(*self.pending.pop())
+
+    def follow(self, tensor: TensorV, axis: int, direct: bool) -> None:
+        self.pending.append((tensor, axis, direct))
+
+    def ends(self, tensor: TensorV, axis: int, direct: bool) -> Iterator[End]:
+        """The ends among the consumers of one tensor; what lies behind the others is left pending."""
         if tensor.shape is not None and axis < 0:
             axis += len(tensor.shape)
         if (id(tensor), axis) in self.seen:
@@ -52,7 +62,7 @@ class _Walk:
         for call in nested:
             yield from self.behind_model(call, tensor, axis)
         for alias in aliases:
-            yield from self.follow(alias, axis, direct)
+            self.follow(alias, axis, direct)
         for call in consumers:
             yield from self.through(call, tensor, axis, direct)
 
@@ -61,6 +71,8 @@ class _Walk:
         layer = call.layer
         if layer is None:
             yield from self.function(call, tensor, axis)
+        elif layer.own_class is not None and layer.own_class.find("call") is not None and call.known_function and call.children:
+            return  # the calls inside it take the tensor themselves
         elif self.program.is_batchnorm(layer):
             yield End(call, self.cancels(layer, call, tensor, axis), direct)
         elif isinstance(layer, ModelV):
@@ -73,8 +85,6 @@ class _Walk:
     def cancels(self, layer: LayerV, call: Call, tensor: TensorV, axis: int) -> bool:
         """Whether a batch normalization subtracts what was added."""
         program = self.program
-        if layer.own_class is not None and layer.own_class.find("call") is not None:
-            return False
         if program.may_be_frozen(layer) or call.training.kind == "unknown":
             return False
         if call.training.kind == "constant" and not call.training.value and call.training.value is not None:
@@ -95,7 +105,7 @@ class _Walk:
         arguments = self.program.all_arguments(layer, tensor)
         if layer.symbol == "keras.layers.Activation" and arguments.get("activation") in (None, "linear"):
             for output in call.outputs:
-                yield from self.follow(output, axis, direct=False)
+                self.follow(output, axis, direct=False)
             return
         shift = info.shift if info is not None else "breaks"
         if info is None or not info.family or shift not in PASSES or not call.outputs:
@@ -109,7 +119,7 @@ class _Walk:
             yield End(call, False)
             return
         for output in call.outputs:
-            yield from self.follow(output, moved, False)
+            self.follow(output, moved, False)
 
     def moved(
         self, family: str, rank: int | None, arguments: dict[str, object], call: Call, tensor: TensorV, axis: int
@@ -127,7 +137,7 @@ class _Walk:
             return
         for own, given in zip(model.inputs, call.inputs):
             if given is tensor:
-                yield from self.follow(own, axis, direct)
+                self.follow(own, axis, direct)
 
     def behind_model(self, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
         """What takes the output that a nested model has in ``tensor``'s place."""
@@ -137,7 +147,7 @@ class _Walk:
             return
         for own, given in zip(model.outputs, call.outputs):
             if own is tensor:
-                yield from self.follow(given, axis, False)
+                self.follow(given, axis, False)
 
     def function(self, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
         """Sums and identities of tensors commute with a constant; no other function is known to."""
@@ -146,7 +156,7 @@ class _Walk:
             same_rank = None not in shapes and len({len(shape) for shape in shapes if shape is not None}) == 1
             if same_rank or axis < 0:
                 for output in call.outputs:
-                    yield from self.follow(output, axis, False)
+                    self.follow(output, axis, False)
                 return
         yield End(call, False)
 

@@ -213,6 +213,6 @@ def _removal(source: Source, suppression: Suppression, idle: list[Item]) -> Edit
         return Edit(span._replace(end_column=end), "")
     if before.strip():
         return Edit(span._replace(column=len(before.rstrip()) + 1, end_column=end), "")
-    if span.line < len(source.lines):
+    if span.line < len(source.lines) and source.place(span.line + 1)[0] == source.place(span.line)[0]:
         return Edit(Span(span.path, span.line, 1, span.line + 1, 1), "")
     return Edit(span._replace(column=1, end_column=end), "")

@@ -68,7 +68,7 @@ def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
     for span, instances in program.sites("keras.layers.Layer"):
         ends = [found for layer in instances for found in redundant(program, layer)]
-        if len(ends) < len(instances) or program.is_uncertain(instances[0].site.function if instances[0].site else None):
+        if len(ends) < len(instances) or program.made_without_batchnorm(span) or program.is_uncertain(instances[0].site.function if instances[0].site else None):
             continue
         layer, end = ends[0]
         place = layer.site.bound.get(switch(program, layer), layer.site.span) if layer.site is not None else span

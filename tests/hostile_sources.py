@@ -360,8 +360,8 @@ def _classes() -> list[Hostile]:
         _program(
             "long inheritance",
             "class A0(keras.Model): pass\n"
-            + "\n".join(f"class A{i + 1}(A{i}):\n    def __init__(self):\n        super().__init__()" for i in range(2000))
-            + "\nA2000()",
+            + "\n".join(f"class A{i + 1}(A{i}):\n    def __init__(self):\n        super().__init__()" for i in range(1000))
+            + "\nA1000()",
         ),
         _program(
             "inconsistent bases", "class A: pass\nclass B(A): pass\ntry:\n    class C(A, B): pass\nexcept TypeError:\n    pass"

@@ -215,6 +215,14 @@ def test_imports_in_a_cycle_and_of_oneself_end(project: Any) -> None:
     assert project.context("a.py") == ["a.py", "b.py"]
 
 
+def test_files_without_imports_between_them_are_parted(project: Any) -> None:
+    project.write(**{"a.py": BN, "b.py": BN + "import c", "c.py": "", "d.py": "import c", "e.py": BN})
+    made = project.around("a.py")
+    context = made.context(project.root / name for name in ("a.py", "b.py", "e.py"))
+    parts = [[path.name for path in part] for part in made.components(context)]
+    assert parts == [["a.py"], ["b.py", "c.py"], ["e.py"]]
+
+
 def test_notebooks_import_and_are_not_imported(project: Any) -> None:
     project.write(**{"model.py": BN, "use.ipynb": '{"cells": [{"source": [\n"import model\\n"\n]}]}', "other.py": "import use"})
     assert project.context("model.py") == ["model.py", "use.ipynb"]

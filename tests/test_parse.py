@@ -186,7 +186,7 @@ def test_names_bound_inside_a_cut_are_no_names_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "head", ["if", "while", "match", "for", "try", "with", "function", "decorator", "elif", "except", "case", "one line"]
+    "head", ["if", "while", "match", "for", "try", "with", "function", "decorator", "elif", "except", "case", "one line", "lines"]
 )
 def test_no_place_escapes_the_limit_on_depth(head: str) -> None:
     long = "a" + ".b()" * 300
@@ -202,6 +202,7 @@ def test_no_place_escapes_the_limit_on_depth(head: str) -> None:
         "elif": f"if a:\n  pass\nelif b:\n  pass\nelif {long}:\n  pass\nelse:\n  pass",
         "except": f"try:\n  pass\nexcept A:\n  pass\nexcept {long}:\n  pass",
         "case": f"match a:\n  case 1:\n    pass\n  case 2 if {long}:\n    pass",
+        "lines": "@(a" + "\n.b()" * 300 + ")\ndef f(): pass",
         "one line": f"x = 1; y = {long}; z = 'é'; w = 1",
     }[head]
     result = parsed(text + "\n")

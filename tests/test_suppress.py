@@ -202,3 +202,5 @@ def test_suppressions_in_a_notebook_speak_for_their_cell(linter: Linter) -> None
         (each["code"], each["cell"], each["location"]["row"], each["location"]["column"]) for each in linter.check("a.ipynb").json
     ]
     assert found == [("BN001", 2, 3, 1), ("BN901", 3, 3, 1), ("BN001", 3, 4, 8)]
+    (edit,) = linter.check("a.ipynb").json[0]["fix"]["edits"]
+    assert edit == {"content": "", "cell": 2, "location": {"row": 3, "column": 1}, "end_location": {"row": 3, "column": 24}}

@@ -44,11 +44,10 @@ def analyse(project: Project, files: Sequence[Path], keras_version: str = "auto"
     from bnlint.program import Program
 
     machine = new_machine(project, keras_version)
-    collecting = gc.isenabled()
-    gc.disable()  # everything that is made is kept: collecting would look at it again and again
+    thresholds = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)  # most of what is made is kept: collecting would look at it again and again
     try:
         Entries(machine).run(files)
     finally:
-        if collecting:
-            gc.enable()
+        gc.set_threshold(*thresholds)
     return Program(machine)

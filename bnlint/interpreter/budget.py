@@ -24,6 +24,9 @@ ROUNDS = 2
 REPEATS = 400
 """Rounds of a loop over a range or of a ``while`` with a known test."""
 
+LOOP_STEPS = 60_000
+"""Steps of one loop or comprehension, with all that runs in it."""
+
 ITEMS = 20_000
 """Items of one container."""
 

@@ -88,6 +88,8 @@ def _own(value: Value, cls: ClassV) -> None:
 
 def _linearise(bases: list[Value]) -> list[Value]:
     """The method resolution order behind the class itself: C3, or depth first where C3 has no answer."""
+    if len(bases) == 1:
+        return list(bases[0].mro) if isinstance(bases[0], ClassV) else list(bases)
     orders = [list(base.mro) if isinstance(base, ClassV) else [base] for base in bases]
     pending = [*orders, list(bases)]
     merged: list[Value] = []

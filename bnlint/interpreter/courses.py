@@ -9,8 +9,8 @@ from bnlint.interpreter import budget
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.layers import apply_layer
 from bnlint.interpreter.machine import CallSite, Fork, Machine, Raised, Signal
-from bnlint.interpreter.models import realise
-from bnlint.interpreter.records import ModelV, TensorV, World
+from bnlint.interpreter.models import BATCHNORM, holds_batchnorm, realise
+from bnlint.interpreter.records import LayerV, ModelV, TensorV, World
 from bnlint.interpreter.scope import Frame, Module
 from bnlint.interpreter.values import CLOCK, Arguments, ClassV, FunctionV, InstanceV, SymbolV, Term, Value
 
@@ -32,7 +32,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
             _undo(m)
         tried: set[frozenset[tuple[Term, bool]]] = set()
         limit = max(budget.FEW_WORLDS, min(budget.WORLDS, budget.COURSE_STEPS // max(1, budget.STEPS - m.steps)))
-        while len(worlds) < limit:
+        while len(worlds) < limit and (len(worlds) < 2 or any(concerns(m, world) for world in worlds)):
             forced = _next(forks, tried, len(worlds) == 1)
             if forced is None:
                 break
@@ -43,8 +43,26 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
         if keep and forks:
             worlds[0] = first = _run(m, name, module, parent, action, {})
     alive = [world for world in worlds if not world.raised]
-    m.worlds.extend(alive or worlds[:1])
+    for world in alive or worlds[:1]:
+        if keep or concerns(m, world):
+            m.worlds.append(world)
+        else:
+            m.plain_sites.update(layer.site.span for layer in world.layers if layer.site is not None)
     return first
+
+
+def concerns(m: Machine, world: World) -> bool:
+    """Whether anything that a rule could ask about happens in a world: a normalization, a model from elsewhere."""
+    touched = [call.layer for call in world.calls if call.layer is not None]
+    touched += [event.target for event in world.events if isinstance(event.target, LayerV)]
+    older = {id(layer): layer for layer in touched if layer.world is not world}
+    return any(_concerns(m, layer) for layer in (*world.layers, *older.values()))
+
+
+def _concerns(m: Machine, layer: LayerV) -> bool:
+    if isinstance(layer, ModelV) and (layer.kind in ("application", "loaded") or holds_batchnorm(m, layer)):
+        return True
+    return m.table.issubclass(layer.symbol, BATCHNORM)
 
 
 def _next(forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, bool]]], second: bool) -> dict[Term, bool] | None:

@@ -7,10 +7,11 @@ import builtins as python_builtins
 from collections.abc import Callable
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.iteration import unknown_item
-from bnlint.interpreter.containers import subscript
+from bnlint.interpreter.iteration import rest, unknown_item
+from bnlint.interpreter.containers import put, subscript
 from bnlint.interpreter.machine import CallSite, Machine, evaluates, term_of
 from bnlint.interpreter.operators import binary, compare, unary
+from bnlint.interpreter.pure import derive
 from bnlint.interpreter.scope import Frame, Loop, Scope
 from bnlint.interpreter.targets import assign
 from bnlint.interpreter.tensors import tensor_comparison, tensor_operator, tensor_subscript
@@ -77,7 +78,7 @@ def subscription(m: Machine, node: ast.Subscript, frame: Frame) -> Value:
     reader = m.special_method(container, "__getitem__")
     if reader is not None:
         return m.call(reader, Arguments([index], {}), site)
-    return m.resolve(Unknown(("item", term_of(container), term_of(index))))
+    return derive(m, "item", term_of(container), term_of(index))
 
 
 @evaluates(ast.Slice)
@@ -164,9 +165,9 @@ def unary_operation(m: Machine, node: ast.UnaryOp, frame: Frame) -> Value:
     value = m.eval(node.operand, frame)
     if isinstance(node.op, ast.Not):
         if isinstance(value, Const):
-            return Const(not value.value, value.assumed, value.origin if value.assumed else None)
+            return Const(not value.value, value.assumed)
         known = m.known_truth(value)
-        return const(not known) if known is not None else Unknown(("not", term_of(value)))
+        return const(not known) if known is not None else derive(m, "not", term_of(value))
     site = CallSite(node, frame)
     found = tensor_operator(m, ast.Sub, Const(0), value, site, "negative")
     return found if found is not None else unary(m, type(node.op), value, site)
@@ -190,13 +191,9 @@ def boolean_operation(m: Machine, node: ast.BoolOp, frame: Frame) -> Value:
         return open_[0]
     if isinstance(open_[-1], (Unknown, Const)) or all(_is_test(value) for value in open_):
         terms = [term_of(value) for value in open_ if m.known_truth(value) is None]
-        return Unknown(("or" if stop else "and", *terms)) if len(terms) > 1 or not stop else _single(m, open_, terms, frame)
+        joined = "or" if stop else "and"
+        return derive(m, joined, *terms) if len(terms) > 1 or not stop else derive(m, "either", *map(term_of, open_))
     return _choose(m, open_[:-1], stop, open_[-1], frame)
-
-
-def _single(m: Machine, values: list[Value], terms: list[object], frame: Frame) -> Value:
-    """``unknown or constant``: the unknown value, unless this world says that it is false."""
-    return Unknown(("either", *map(term_of, values)))
 
 
 def _is_test(value: Value) -> bool:
@@ -232,7 +229,7 @@ def comparison(m: Machine, node: ast.Compare, frame: Frame) -> Value:
         left = right
     if not open_:
         return TRUE
-    return open_[0] if len(open_) == 1 else Unknown(("and", *map(term_of, open_)))
+    return open_[0] if len(open_) == 1 else derive(m, "and", *map(term_of, open_))
 
 
 @evaluates(ast.IfExp)
@@ -279,6 +276,7 @@ def _items(m: Machine, nodes: list[ast.expr], frame: Frame) -> tuple[list[Value]
             more = m.items(m.eval(node.value, frame), CallSite(node, frame))
             if more is None:
                 open_ = True
+                items.append(rest())
             else:
                 items.extend(more)
         else:
@@ -299,12 +297,7 @@ def dict_(m: Machine, node: ast.Dict, frame: Frame) -> Value:
             else:
                 found.open = True
             continue
-        key = m.eval(key_node, frame)
-        hashed = key_of(key)
-        if hashed is None:
-            found.open = True
-        else:
-            found.items[hashed] = (key, value)
+        put(m, found, m.eval(key_node, frame), value, CallSite(node, frame))
     return found
 
 
@@ -315,7 +308,7 @@ def joined_string(m: Machine, node: ast.JoinedStr, frame: Frame) -> Value:
         text = "".join(part.value for part in parts if isinstance(part, Const))
         if len(text) <= budget.TEXT:
             return Const(text, any(part.assumed for part in parts if isinstance(part, Const)))
-    return Unknown(("format", *map(term_of, parts)))
+    return derive(m, "format", *map(term_of, parts))
 
 
 @evaluates(ast.FormattedValue)
@@ -430,10 +423,11 @@ def _comprehend(
         iterator = (unknown_item(m, iterable, number, site) for number in range(budget.ROUNDS))
     loop = Loop(clause.iter, iterable, known=complete)
     frame.loops.append(loop)
+    start = m.steps
     try:
         for number, item in enumerate(iterator):
             m.step()
-            if number >= budget.ITEMS:
+            if number >= budget.ITEMS or start - m.steps > budget.LOOP_STEPS:
                 m.cut(site, "a comprehension over too many items")
                 return False
             assign(m, clause.target, item, frame)
@@ -443,7 +437,3 @@ def _comprehend(
         frame.loops.remove(loop)
     return complete
 
-
-def is_project_function(value: Value) -> bool:
-    """Whether the value is a function of the project."""
-    return isinstance(value, FunctionV)

@@ -32,12 +32,18 @@ class IterableV(Unknown):
     kind: str = ""
     parts: tuple[Value, ...] = ()
 
+    def parts_inside(self) -> tuple[Value, ...]:
+        return self.parts
+
 
 @dataclass(slots=True, eq=False)
 class RestV(Unknown):
     """Stands in an open list for the items, of a number not known, that ``source`` gave it."""
 
     source: Value | None = None
+
+    def parts_inside(self) -> tuple[Value, ...]:
+        return (self.source,) if self.source is not None else ()
 
 
 def iterable(kind: str, *parts: Value) -> IterableV:

@@ -248,6 +248,7 @@ class Machine:
         self.forks: dict[Term, Fork] = {}
         self.places: dict[int, int] = {}
         self.sides: dict[Term, bool] = {}
+        self.plain_sites: set[Span] = set()
         self.sides_at: dict[ast.AST, set[bool]] = {}
         self.functions_at: dict[ast.AST, ast.AST] = {}
         self.created: list[FunctionV] = []
@@ -518,15 +519,14 @@ class Machine:
 
     def escape(self, value: Value) -> None:
         """The value goes where it cannot be followed."""
-        if isinstance(value, (Const, SymbolV)):
-            return
-        if isinstance(value, Unknown):
-            return
         known = self.world.escapes
         pending = [value]
         while pending:
             each = pending.pop()
-            if isinstance(each, (Const, SymbolV, Unknown)) or id(each) in known:
+            if isinstance(each, Unknown):
+                pending.extend(each.parts_inside())
+                continue
+            if isinstance(each, (Const, SymbolV)) or id(each) in known:
                 continue
             known[id(each)] = each
             self.steps -= 1

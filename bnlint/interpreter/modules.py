@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnlint.interpreter.machine import CallSite, Machine, Raised, attributes, sets_attributes
+from bnlint.interpreter.pure import CONSTANTS
 from bnlint.interpreter.scope import Frame, Module, Scope
 from bnlint.interpreter.targets import bind
 from bnlint.interpreter.values import Const, InstanceV, ListV, ModuleV, SymbolV, TupleV, Unknown, Value
@@ -106,7 +107,7 @@ def symbol_attribute(m: Machine, symbol: SymbolV, name: str, site: CallSite) -> 
         submodule = m.modules.find(path, importer)
         if submodule is not None:
             return ModuleV(submodule)
-    return external(m, path, symbol.generation)
+    return CONSTANTS.get(path) or external(m, path, symbol.generation)
 
 
 @sets_attributes(SymbolV)

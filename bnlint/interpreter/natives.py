@@ -16,10 +16,8 @@ from bnlint.interpreter.values import (
     Const,
     DictV,
     InstanceV,
-    ListV,
     NativeMethodV,
     PropertyV,
-    SetV,
     SymbolV,
     TupleV,
     Unknown,
@@ -87,23 +85,9 @@ def call_symbol(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSit
     return call_operation(m, symbol, arguments, site)
 
 
-@attributes(Const, ListV, DictV, SetV, TupleV, PropertyV)
-def builtin_attribute(m: Machine, value: Value, name: str, site: CallSite) -> Value | None:
-    """A method of one of Python's own types, or a field of a named tuple."""
-    if isinstance(value, TupleV):
-        if name in value.fields:
-            return value.items[value.fields.index(name)]
-        if value.kind == "TensorShape" and name in ("rank", "ndims"):
-            return Const(len(value.items))
-        if value.kind == "TensorShape" and name == "dims":
-            return ListV(list(value.items))
-    if name == "__class__":
-        kind = type(value.value).__name__ if isinstance(value, Const) else type(value).__name__[:-1].lower()
-        return SymbolV(f"builtins.{kind}")
-    if isinstance(value, Const) and name in ("value", "real") and (Const, name) not in METHODS:
-        return value
-    if isinstance(value, ListV) and name in ("shape", "size", "ndim", "dtype"):
-        return unknown("an array's shape")
+@attributes(PropertyV)
+def property_attribute(m: Machine, value: PropertyV, name: str, site: CallSite) -> Value | None:
+    """``prop.setter`` and its kin."""
     return NativeMethodV(value, name)
 
 

@@ -16,6 +16,7 @@ from bnlint.interpreter.values import (
     ListV,
     NotPlain,
     SetV,
+    SliceV,
     SymbolV,
     TupleV,
     Unknown,
@@ -123,6 +124,8 @@ def part(value: Value, depth: int = 2) -> Hashable:
         return ("t" if isinstance(value, TupleV) else "l", *(part(item, depth - 1) for item in value.items))
     if depth and isinstance(value, DictV) and not value.open and len(value.items) <= TERM_ITEMS:
         return ("d", *((part(key, 0), part(item, depth - 1)) for key, item in value.items.values()))
+    if isinstance(value, SliceV):
+        return ("slice", part(value.lower, 0), part(value.upper, 0), part(value.step, 0))
     return term_of(value)
 
 

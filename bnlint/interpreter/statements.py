@@ -245,11 +245,15 @@ def for_(m: Machine, node: ast.For, frame: Frame) -> None:
 def _rounds(m: Machine, node: ast.For, items: Iterator[Value], loop: Loop, frame: Frame, counted: bool) -> bool:
     """Run the body for each item; whether the loop was left by ``break``."""
     still = 0
+    start = m.steps
     frame.loops.append(loop)
     try:
         for number, item in enumerate(items):
             m.step()
             loop.round = number
+            if start - m.steps > budget.LOOP_STEPS:
+                m.cut(CallSite(node, frame), "a loop takes too many steps")
+                break
             before = _state(m, frame) if counted and number else None
             assign(m, node.target, item, frame)
             try:
@@ -285,10 +289,14 @@ def _plain(key: tuple[object, ...]) -> bool:
 def while_(m: Machine, node: ast.While, frame: Frame) -> None:
     loop = Loop(node, None, known=False)
     frame.loops.append(loop)
+    start = m.steps
     try:
         for number in range(budget.REPEATS):
             m.step()
             loop.round = number
+            if start - m.steps > budget.LOOP_STEPS:
+                m.cut(CallSite(node, frame), "a loop takes too many steps")
+                return
             test = m.eval(node.test, frame)
             known = m.known_truth(test)
             endless = isinstance(node.test, ast.Constant)

@@ -8,6 +8,7 @@ from bnlint.interpreter.machine import NATIVES, CallSite, Machine, calls, method
 from bnlint.interpreter.models import realise
 from bnlint.interpreter.records import EventKind, GradientsV, LayerV, ModelV, TensorV, WeightsV
 from bnlint.interpreter.tensors import shape_from, tensors_in
+from bnlint.interpreter.text import unknown_call
 from bnlint.interpreter.values import (
     NONE,
     Arguments,
@@ -194,10 +195,10 @@ def call_unknown(m: Machine, function: Unknown, arguments: Arguments, site: Call
     """Something that is not known is called: its arguments escape; an optimizer's step is still one."""
     if _name_of(site) in ("apply_gradients", "minimize") or (_name_of(site) == "apply" and owners_in_any(arguments)):
         return record_update(m, function, arguments, site)
+    found = unknown_call(m, function, arguments)
+    if found is not None:
+        return found
     m.escape_all(arguments.values())
-    for value in arguments.values():
-        for tensor in tensors_in(value):
-            m.escape(tensor)
     return unknown("result of an unknown call")
 
 

@@ -29,6 +29,10 @@ class Unknown(Value):
     term: Term
     reason: str = ""
 
+    def parts_inside(self) -> tuple[Value, ...]:
+        """The values that a lazy view, such as ``zip(a, b)``, is made of."""
+        return ()
+
 
 @dataclass(slots=True, eq=False)
 class Const(Value):
@@ -319,17 +323,26 @@ def unknown(reason: str = "", *, source: Hashable | None = None) -> Unknown:
     return Unknown(("?", object() if source is None else source), reason)
 
 
+PARTS = 20_000
+"""Constants that one value is taken apart into."""
+
+
 def key_of(value: Value) -> Hashable | None:
     """What a value is as a dictionary key; None where that is not known."""
+    return _key_of(value, [PARTS])
+
+
+def _key_of(value: Value, left: list[int]) -> Hashable | None:
+    left[0] -= 1
+    if left[0] < 0 or isinstance(value, (Unknown, ListV, DictV, SetV, SliceV)):
+        return None
     if isinstance(value, Const):
         return ("c", value.value) if _hashable(value.value) else None
     if isinstance(value, TupleV):
-        keys = [key_of(item) for item in value.items]
+        keys = [_key_of(item, left) for item in value.items]
         return None if None in keys else ("t", tuple(keys))
     if isinstance(value, SymbolV):
         return ("s", value.path)
-    if isinstance(value, (Unknown, ListV, DictV, SetV, SliceV)):
-        return None
     if isinstance(value, MethodV):
         return ("m", id(value.function), id(value.instance))
     return ("i", id(value))
@@ -341,20 +354,27 @@ def _hashable(value: object) -> bool:
 
 def plain(value: Value) -> Any:
     """The Python object a value stands for; raises :class:`NotPlain` where a part of it is not a constant."""
+    return _plain(value, [PARTS], 0)
+
+
+def _plain(value: Value, left: list[int], depth: int) -> Any:
+    left[0] -= 1
     if isinstance(value, Const):
         return value.value
+    if left[0] < 0 or depth > 50 or getattr(value, "open", False):
+        raise NotPlain
     if isinstance(value, TupleV):
-        return tuple(plain(item) for item in value.items)
-    if isinstance(value, ListV) and not value.open:
-        return [plain(item) for item in value.items]
-    if isinstance(value, DictV) and not value.open:
-        return {_key(key): plain(item) for key, item in value.items.values()}
-    if isinstance(value, SetV) and not value.open:
-        return {_key(item) for item in value.items.values()}
+        return tuple(_plain(item, left, depth + 1) for item in value.items)
+    if isinstance(value, ListV):
+        return [_plain(item, left, depth + 1) for item in value.items]
+    if isinstance(value, DictV):
+        return {_plain_key(key): _plain(item, left, depth + 1) for key, item in value.items.values()}
+    if isinstance(value, SetV):
+        return {_plain_key(item) for item in value.items.values()}
     raise NotPlain
 
 
-def _key(value: Value) -> Any:
+def _plain_key(value: Value) -> Any:
     key = plain(value)
     if isinstance(key, (list, dict, set)):
         raise NotPlain
