@@ -258,6 +258,15 @@ class Program:
             if any(self.table.issubclass(base.path, symbol) for base in cls.symbols()):
                 yield cls
 
+    def is_passed_around(self, cls: ClassV) -> bool:
+        """Whether a class is used as a value somewhere in sight: in a registry, as an argument, as a default."""
+        return cls.name in self._values
+
+    @cached_property
+    def _values(self) -> set[str]:
+        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
+        return {name for module in modules for name in names_as_values(module.tree)}
+
     def subclasses(self, cls: ClassV) -> list[ClassV]:
         """The project's classes that derive from a class of the project."""
         return [each for each in self._machine.classes.values() if cls in each.mro[1:]]
@@ -296,6 +305,41 @@ class Program:
         """The axis of a layer's output on which its channels lie."""
         info = self.info(layer)
         return channel_axis(info.family, self.all_arguments(layer)) if info is not None and info.family else None
+
+
+def names_as_values(tree: ast.Module) -> set[str]:
+    """The names that are read other than to call them, to derive from them, to test for them or to annotate with them."""
+    found: set[str] = set()
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            found.add(node.attr)
+        pending.extend(child for child in _read_by(node) if child is not None)
+    return found
+
+
+def _read_by(node: ast.AST) -> Iterable[ast.AST | None]:
+    """The children of a node, without the places where a class is only named."""
+    if isinstance(node, ast.Call):
+        named = isinstance(node.func, (ast.Name, ast.Attribute))
+        inner = [node.func.value] if isinstance(node.func, ast.Attribute) else [] if named else [node.func]
+        if isinstance(node.func, ast.Name) and node.func.id in ("super", "isinstance", "issubclass"):
+            return inner
+        return [*inner, *node.args, *node.keywords]
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.body]
+    if isinstance(node, ast.arg):
+        return []
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return [*node.decorator_list, node.args, *node.body]
+    if isinstance(node, ast.AnnAssign):
+        return [node.value]
+    if isinstance(node, ast.Attribute):
+        return [node.value]
+    return ast.iter_child_nodes(node)
 
 
 def is_constant(value: Value | None, expected: object) -> bool:

@@ -26,6 +26,9 @@ WORDS: dict[str, Purpose] = {
 }
 """What a word in the name of a function, a data set or a loop's variable says about the purpose."""
 
+UNIT_TESTS = re.compile(r"\b(?:unittest|pytest|TestCase|absltest|test_combinations)\b")
+"""Words of a file of unit tests."""
+
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -51,6 +54,8 @@ def purpose_of_names(names: Iterable[str]) -> Purpose | None:
 def purpose(context: Context) -> Purpose | None:
     """What the code at ``context`` is for: the data it is given, then the loops around it, then its function, outward."""
     for each in context.chain():
+        if _is_unit_test(each):
+            continue
         function = purpose_of_name(each.function.name) if each.function is not None else None
         if function in ("recalibration", "generation"):
             return function
@@ -63,6 +68,11 @@ def purpose(context: Context) -> Purpose | None:
         if function is not None:
             return function
     return None
+
+
+def _is_unit_test(context: Context) -> bool:
+    """Whether code belongs to a unit test, whose names tell what is tested and not what the code is for."""
+    return context.function is not None and UNIT_TESTS.search(context.module.source.text) is not None
 
 
 def _argument_names(node: ast.AST | None) -> list[str]:

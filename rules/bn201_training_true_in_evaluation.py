@@ -41,7 +41,8 @@ The fix passes `training=False`. It is unsafe: the results change, which is its 
 What code is for is guessed from names: functions, loops and data called `test`, `val`, `valid`, `validation`, `eval`, `evaluate`,
 `predict`, `infer`, `inference`, `score`, `accuracy`, `metric`, `holdout` or `dev` are evaluation; `train`, `fit`, `learn`, `update`,
 `grad` or `loss` are training; `calibrate`, `adapt`, `refresh`, `warm`, `bn` are recalibration; `generate`, `sample`, `gan` are
-generation. The nearest name that tells decides. Silent under a gradient tape, for recalibration and generation, for models
+generation. The nearest name that tells decides; in a file of unit tests, names say nothing. Silent for a call whose
+result is thrown away, under a gradient tape, for recalibration and generation, for models
 that have no batch normalization or a frozen one, and for models that are not known.
 
 ## Verify
@@ -55,6 +56,7 @@ Compares the output of one sample among different batch mates, and the moving st
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from bnlint.api import Call, Edit, Finding, Fix, Program, Rule, Span, in_gradient, purpose, report
@@ -79,13 +81,19 @@ def wrong(program: Program, call: Call) -> bool:
     layer = call.layer
     if layer is None or call.parent is not None or call.setting == "graph":
         return False
-    if call.training.kind != "constant" or not call.training.value:
+    if call.training.kind != "constant" or not call.training.value or is_discarded(call):
         return False
     norms = [each for each in (layer, *program.all_sublayers(layer)) if program.is_batchnorm(each)]
     known = program.holds_batchnorm(layer)
     if not known or (norms and all(program.may_be_frozen(each) for each in norms)):
         return False
     return not in_gradient(call.context) and purpose(call.context) == "evaluation"
+
+
+def is_discarded(call: Call) -> bool:
+    """Whether a call stands alone, to build the model or to refresh its statistics."""
+    statement = call.context.statement
+    return isinstance(statement, ast.Expr) and statement.value is call.context.node
 
 
 def fix(call: Call) -> Fix | None:

@@ -50,8 +50,9 @@ model.compile("adam", "mse")
 
 ## Limits
 Silent for Keras 2, for layers and for models that are only parts of others (there the mode is passed on), for a keyword-only
-`training`, where every batch normalization gets a constant on purpose or is frozen, where the class has its own `train_step`, and where
-the model is only called with `training=True` by a loop of its own.
+`training`, where every batch normalization gets a constant on purpose or is frozen, where the class has its own `train_step`, where
+the model is only called with `training=True` by a loop of its own, and where the class itself is handed to other code, which may
+make it a part of something.
 
 ## Verify
 One `fit` of three batches: moving statistics that move by less than 1e-7 while gamma moves confirm the finding.
@@ -106,7 +107,7 @@ def outermost(program: Program, cls: ClassV) -> list[ModelV]:
     chosen = [each for each in models if id(each) in fitted]
     if chosen:
         return chosen
-    if any(is_part(program, each) for each in models):
+    if program.is_passed_around(cls) or any(is_part(program, each) for each in models):
         return []
     return models
 

@@ -43,14 +43,15 @@ for each in KEEPS_FUNCTION:
 def image_data_format(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """Channels last, unless the project sets it or keras.json says otherwise."""
     name = "tf" if site.path.endswith("ordering") else "channels_last"
-    return Const(Configured(m.settings.get("image_data_format", name)))
+    chosen = m.settings.get("image_data_format")
+    return chosen if chosen is not None else Const(Configured(name))
 
 
 @native("keras.backend.set_image_data_format")
 def set_image_data_format(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     value = arguments.get(0, "data_format")
-    if isinstance(value, Const) and isinstance(value.value, str):
-        m.settings["image_data_format"] = value.value
+    m.touch(m.settings)
+    m.settings.items["image_data_format"] = (NONE, value or unknown("a data format"))
     return NONE
 
 

@@ -43,6 +43,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
         if keep and forks:
             worlds[0] = first = _run(m, name, module, parent, action, {})
     alive = [world for world in worlds if not world.raised]
+    first.lost = not alive
     for world in alive or worlds[:1]:
         if keep or concerns(m, world):
             m.worlds.append(world)

@@ -14,8 +14,9 @@ from bnlint.interpreter.classes import instantiate
 from bnlint.interpreter.courses import run_courses
 from bnlint.interpreter.machine import CallSite, Machine, Raised
 from bnlint.interpreter.records import World
+from bnlint.interpreter.relevance import relevant_names
 from bnlint.interpreter.scope import Frame, Module
-from bnlint.interpreter.values import Arguments, ClassV, FunctionV, MethodV, SymbolV, Value
+from bnlint.interpreter.values import Arguments, ClassV, Const, FunctionV, MethodV, SymbolV, Unknown, Value
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 WORD = re.compile(r"\w+")
@@ -57,14 +58,16 @@ class Entries:
         words = Counter(word for module in modules for word in WORD.findall(module.source.text))
         definitions = [(module, node) for module in modules for node in top_level(module.tree)]
         names = Counter(node.name for _, node in definitions)
+        wanted = relevant_names(modules)
+        definitions = [(module, node) for module, node in definitions if node.name in wanted]
         for module, node in definitions:
             if words[node.name] <= names[node.name]:
                 self.enter(module, node)
         for module, node in definitions:
             self.enter(module, node)
 
-    def _course(self, module: Module, name: str, action: Callable[[], object]) -> None:
-        run_courses(self.m, name, module, self.base.get(id(module)), action)
+    def _course(self, module: Module, name: str, action: Callable[[], object]) -> World:
+        return run_courses(self.m, name, module, self.base.get(id(module)), action)
 
     # -- definitions ---------------------------------------------------------------------------------------------
 
@@ -76,12 +79,15 @@ class Entries:
             self._enter_function(module, self.m.functions[node])
 
     def _enter_function(self, module: Module, function: FunctionV) -> None:
-        def action() -> None:
+        def action(arguments: Arguments) -> None:
             site = CallSite(function.node, Frame(module, module.scope))
-            result = run_function(self.m, function, Arguments([], {}), site, None)
+            result = run_function(self.m, function, arguments, site, None)
             self._leave(function, result)
 
-        self._course(module, function.qualname, action)
+        world = self._course(module, function.qualname, partial(action, Arguments([], {})))
+        absent = missing_defaults(function)
+        if world.lost and absent:
+            self._course(module, function.qualname, partial(action, Arguments([], absent)))
 
     def _leave(self, function: FunctionV, result: Value) -> None:
         """What an entry point returns goes to a caller out of sight."""
@@ -113,6 +119,19 @@ class Entries:
             self._leave(function, result)
 
         self._course(module, function.qualname, action)
+
+
+def missing_defaults(function: FunctionV) -> dict[str, Value]:
+    """Unknown values for the parameters whose default is None: what calls a function always fills those it needs."""
+    parameters = function.node.args
+    positional = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+    defaults = dict(zip(positional[len(positional) - len(function.defaults) :], function.defaults))
+    defaults.update(function.keyword_defaults)
+    return {
+        name: Unknown(("parameter", function.module.name, function.qualname, name))
+        for name, value in defaults.items()
+        if isinstance(value, Const) and value.value is None
+    }
 
 
 def top_level(tree: ast.Module) -> Iterator[Definition]:

@@ -260,7 +260,8 @@ class Machine:
         self.instantiated: dict[ast.AST, list[tuple[ClassV, Arguments]]] = {}
         self.cuts: dict[Span, str] = {}
         self.effects = 0
-        self.settings: dict[str, str] = {}
+        self.settings = DictV({})
+        """What the program sets of Keras's configuration, undone with the course that set it."""
 
     # -- steps ---------------------------------------------------------------------------------------------------
 

@@ -252,6 +252,8 @@ class World:
     asked: list[Value] = field(default_factory=list)
     complete: bool = True
     raised: bool = False
+    lost: bool = False
+    """Every world of this entry point ends in an exception."""
     forked: bool = False
 
     def history(self) -> list[Event]:

@@ -1,0 +1,64 @@
+"""Which definitions can reach something that a rule asks about: those that name it, and those that name them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from bnlint.index import is_relevant
+from bnlint.interpreter.scope import Module
+
+WORD = re.compile(r"[^\W\d]\w*")
+
+
+def relevant_names(modules: Iterable[Module]) -> set[str]:
+    """The names bound at the top of some modules whose statements can reach a batch normalization or a backbone.
+
+    Names are compared as words, whatever they are bound to: it errs on the side of too many.
+    """
+    users: dict[str, set[str]] = {}
+    found: set[str] = set()
+    pending: list[str] = []
+    for module in modules:
+        for names, text in _statements(module):
+            if is_relevant(text.encode("utf-8", "replace")):
+                pending.extend(names - found)
+                found |= names
+            for word in set(WORD.findall(text)) - names:
+                users.setdefault(word, set()).update(names)
+    while pending:
+        for name in users.get(pending.pop(), ()):
+            if name not in found:
+                found.add(name)
+                pending.append(name)
+    return found
+
+
+def _statements(module: Module) -> Iterator[tuple[set[str], str]]:
+    """The top-level statements of a module: the names they bind, and their text."""
+    lines = module.source.lines
+    for node in module.tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            source = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                yield {alias.asname or alias.name.partition(".")[0]}, source + alias.name
+            continue
+        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
+        yield _bound(node), "\n".join(lines[first - 1 : node.end_lineno])
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {node.name}
+    names: set[str] = set()
+    pending: list[ast.AST] = [node]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(each.name)
+            continue
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            names.add(each.id)
+        pending.extend(ast.iter_child_nodes(each))
+    return names
