@@ -11,10 +11,11 @@ from bnlint.interpreter import new_machine
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.classes import instantiate
 from bnlint.interpreter.courses import run_courses
+from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.entries import Entries, top_level
 from bnlint.interpreter.graphs import producer, trace
 from bnlint.interpreter.layers import all_sublayers
-from bnlint.interpreter.machine import CallSite, Machine
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import realise
 from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.scope import Frame, Module
@@ -37,7 +38,10 @@ class NoSuchName(LookupError):
 
 
 def models_of(
-    project: Project, file: str | Path, name: str | None = None, arguments: Mapping[str, object] | None = None,
+    project: Project,
+    file: str | Path,
+    name: str | None = None,
+    arguments: Mapping[str, object] | None = None,
     version: str = "auto",
 ) -> list[Json]:
     """The models recovered from a file, as DESIGN's graph JSON.
@@ -183,9 +187,7 @@ class Writer:
         node["arguments"] = _arguments(layer)
         node["trainable"] = bool(layer.trainable.value) if isinstance(layer.trainable, Const) else None
         nested = isinstance(layer, ModelV) and layer.kind in ("functional", "sequential")
-        if nested:
-            node["model"] = self.model(layer, world)
-        elif layer.own_class is not None and call.children:
+        if nested or layer.own_class is not None and call.children:
             node["model"] = self.model(layer, world)
         return node
 

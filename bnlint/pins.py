@@ -21,7 +21,9 @@ def pinned_generation(root: Path) -> str | None:
     TensorFlow up to 2.15 brings Keras 2, later releases Keras 3.
     """
     found: set[str] = set()
-    for path in [root / name for name in FILES] + sorted(root.glob("*requirements*.txt")) + sorted(root.glob("requirements/*.txt")):
+    for path in (
+        [root / name for name in FILES] + sorted(root.glob("*requirements*.txt")) + sorted(root.glob("requirements/*.txt"))
+    ):
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:

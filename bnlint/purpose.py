@@ -13,16 +13,88 @@ Purpose = Literal["evaluation", "training", "recalibration", "generation"]
 
 WORDS: dict[str, Purpose] = {
     **dict.fromkeys(
-        "test tests testing val valid validate validation eval evaluate evaluation evaluator predict predicts prediction "
-        "predictions predictor infer inference score scoring accuracy metric metrics holdout dev".split(),
+        [
+            "test",
+            "tests",
+            "testing",
+            "val",
+            "valid",
+            "validate",
+            "validation",
+            "eval",
+            "evaluate",
+            "evaluation",
+            "evaluator",
+            "predict",
+            "predicts",
+            "prediction",
+            "predictions",
+            "predictor",
+            "infer",
+            "inference",
+            "score",
+            "scoring",
+            "accuracy",
+            "metric",
+            "metrics",
+            "holdout",
+            "dev",
+        ],
         "evaluation",
     ),
     **dict.fromkeys(
-        "train trains trainer training fit pretrain finetune learn update optimize grad grads gradient gradients loss losses".split(),
+        [
+            "train",
+            "trains",
+            "trainer",
+            "training",
+            "fit",
+            "pretrain",
+            "finetune",
+            "learn",
+            "update",
+            "optimize",
+            "grad",
+            "grads",
+            "gradient",
+            "gradients",
+            "loss",
+            "losses",
+        ],
         "training",
     ),
-    **dict.fromkeys("recalibrate recalibration calibrate calibration adapt refresh warmup warm recompute reestimate bn".split(), "recalibration"),
-    **dict.fromkeys("generate generates generator sample samples sampler sampling gan stylize translate synthesize".split(), "generation"),
+    **dict.fromkeys(
+        [
+            "recalibrate",
+            "recalibration",
+            "calibrate",
+            "calibration",
+            "adapt",
+            "refresh",
+            "warmup",
+            "warm",
+            "recompute",
+            "reestimate",
+            "bn",
+        ],
+        "recalibration",
+    ),
+    **dict.fromkeys(
+        [
+            "generate",
+            "generates",
+            "generator",
+            "sample",
+            "samples",
+            "sampler",
+            "sampling",
+            "gan",
+            "stylize",
+            "translate",
+            "synthesize",
+        ],
+        "generation",
+    ),
 }
 """What a word in the name of a function, a data set or a loop's variable says about the purpose."""
 
@@ -78,7 +150,11 @@ def _is_unit_test(context: Context) -> bool:
 def _argument_names(node: ast.AST | None) -> list[str]:
     if not isinstance(node, ast.Call):
         return []
-    return [name for argument in (*node.args, *(each.value for each in node.keywords if each.arg != "training")) for name in _names(argument)]
+    return [
+        name
+        for argument in (*node.args, *(each.value for each in node.keywords if each.arg != "training"))
+        for name in _names(argument)
+    ]
 
 
 def _loop_names(node: ast.AST) -> list[str]:
@@ -100,4 +176,6 @@ def expects_an_error(context: Context) -> bool:
 
 def in_gradient(context: Context) -> bool:
     """Whether the code runs under a gradient tape."""
-    return any("GradientTape" in getattr(getattr(value, "cls", None), "path", "") for each in context.chain() for value, _ in each.withs)
+    return any(
+        "GradientTape" in getattr(getattr(value, "cls", None), "path", "") for each in context.chain() for value, _ in each.withs
+    )

@@ -159,4 +159,3 @@ class _Walk:
                     self.follow(output, axis, False)
                 return
         yield End(call, False)
-

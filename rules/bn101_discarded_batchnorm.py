@@ -109,7 +109,12 @@ def lost(program: Program, call: Call, context: Context) -> LayerV | None:
 def fix(value: Value, context: Context) -> Fix | None:
     """``x = `` before a call of ``x``."""
     node = context.node
-    if not isinstance(value, TensorV) or not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Name):
+    if (
+        not isinstance(value, TensorV)
+        or not isinstance(node, ast.Call)
+        or not node.args
+        or not isinstance(node.args[0], ast.Name)
+    ):
         return None
     span = context.span
     place = Span(span.path, span.line, span.column, span.line, span.column)

@@ -68,7 +68,11 @@ def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
     for span, instances in program.sites("keras.layers.Layer"):
         ends = [found for layer in instances for found in redundant(program, layer)]
-        if len(ends) < len(instances) or program.made_without_batchnorm(span) or program.is_uncertain(instances[0].site.function if instances[0].site else None):
+        if (
+            len(ends) < len(instances)
+            or program.made_without_batchnorm(span)
+            or program.is_uncertain(instances[0].site.function if instances[0].site else None)
+        ):
             continue
         layer, end = ends[0]
         place = layer.site.bound.get(switch(program, layer), layer.site.span) if layer.site is not None else span
@@ -98,7 +102,11 @@ def redundant(program: Program, layer: LayerV) -> list[tuple[LayerV, End]]:
     if info is None or not info.bias or not info.linear or (layer.own_class is not None and layer.own_class.find("call")):
         return []
     arguments = program.arguments(layer)
-    if info.bias.axis == "special" or arguments.get(info.bias.parameter) is not True or arguments.get("activation") not in (None, "linear"):
+    if (
+        info.bias.axis == "special"
+        or arguments.get(info.bias.parameter) is not True
+        or arguments.get("activation") not in (None, "linear")
+    ):
         return []
     axis = program.channel_axis(outer)
     calls = program.calls_of(outer)

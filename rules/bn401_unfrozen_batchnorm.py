@@ -79,7 +79,9 @@ def trains(program: Program, event: Event, later: list[Event]) -> bool:
         return True
     if event.kind == "update":
         return any(
-            call.training.kind == "constant" and call.training.value for owner in event.affected for call in program.calls_of(owner)
+            call.training.kind == "constant" and call.training.value
+            for owner in event.affected
+            for call in program.calls_of(owner)
         )
     if event.kind != "compile":
         return False
@@ -122,7 +124,9 @@ def protected(program: Program, backbone: ModelV) -> bool:
     """Whether a backbone runs in inference mode whatever ``fit`` says."""
     calls = program.calls_of(backbone)
     return bool(calls) and all(
-        call.training.kind == "constant" and not call.training.value and (call.setting == "call" or program.generation(backbone) == "2")
+        call.training.kind == "constant"
+        and not call.training.value
+        and (call.setting == "call" or program.generation(backbone) == "2")
         for call in calls
     )
 

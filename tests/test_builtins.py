@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from bnlint.interpreter import new_machine
-from bnlint.interpreter.machine import Exhausted, Machine, Raised
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import PYTHON_ERRORS
 from bnlint.interpreter.records import World
 from bnlint.interpreter.scope import Frame, Module, Scope
+from bnlint.interpreter.signals import Exhausted, Raised
 from bnlint.interpreter.values import Const, DictV, InstanceV, ListV, SymbolV, TupleV, Unknown, Value, plain
 from bnlint.source import from_text
 
@@ -427,7 +428,7 @@ def test_no_python_exception_escapes() -> None:
     """Every builtin and method, called with strange arguments, gives a value or raises in the program."""
     values = ["None", "0", "1.5", "'a'", "b'a'", "[]", "[1]", "(1,)", "{}", "{'a':1}", "{1}", "u", "range(3)", "len", "int", "object",
               "lambda:0", "slice(1)", "range(10**12)", "-1"]  # fmt: skip
-    from bnlint.interpreter.machine import METHODS, NATIVES
+    from bnlint.interpreter.dispatch import METHODS, NATIVES
 
     course = Course("import functools, itertools, operator, collections, copy, math, os, numpy, json\nl = [1]\nl.extend(u)")
     calls: list[str] = []

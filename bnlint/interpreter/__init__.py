@@ -27,8 +27,8 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
     from bnlint.interpreter.machine import Machine
     from bnlint.interpreter.modules import Modules
     from bnlint.interpreter.natives import KerasHooks
-    from bnlint.pins import pinned_generation
     from bnlint.keras_api.table import table
+    from bnlint.pins import pinned_generation
 
     pinned = pinned_generation(Path(project.root)) if keras_version == "auto" else keras_version[:1]
     generation = pinned or "3"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bnlint.interpreter.machine import METHODS, CallSite, Machine, attributes, method, native
+from bnlint.interpreter.dispatch import METHODS, CallSite, attributes, method, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import derive, part, settle
 from bnlint.interpreter.values import (
     NONE,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.layers import make_site, register
-from bnlint.interpreter.machine import CallSite, Machine, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
 from bnlint.interpreter.tensors import shape_from, tensors_in
 from bnlint.interpreter.values import Arguments, Const, SymbolV, TupleV, Unknown, Value

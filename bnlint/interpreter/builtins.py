@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bnlint.interpreter import budget, containers, dict_methods, introspection
+from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.iteration import (
     is_endless,
     is_long,
@@ -16,7 +17,7 @@ from bnlint.interpreter.iteration import (
     known_items,
     unknown_item,
 )
-from bnlint.interpreter.machine import CallSite, Machine, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import fitting_format, text_size
 from bnlint.interpreter.ordering import extreme, sorted_items
 from bnlint.interpreter.pure import alias, apply, charge, derive, evaluate, numbers, part, pure, raised, settle

@@ -6,18 +6,11 @@ import ast
 from functools import lru_cache
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.machine import (
-    NATIVES,
-    CallSite,
-    Machine,
-    ReturnSignal,
-    StopGenerator,
-    calls,
-    method,
-    native,
-    term_of,
-)
+from bnlint.interpreter.dispatch import NATIVES, CallSite, calls, method, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.scope import Frame, Scope
+from bnlint.interpreter.signals import ReturnSignal, StopGenerator
+from bnlint.interpreter.terms import term_of
 from bnlint.interpreter.values import (
     NONE,
     Arguments,
@@ -144,7 +137,9 @@ def run_function(m: Machine, function: FunctionV, arguments: Arguments, site: Ca
     names = bind_parameters(m, function, arguments)
     scope = Scope(names, function.scope, "function", global_names, nonlocal_names)
     frame = Frame(function.module, scope, function, caller, site.node, caller.depth + 1)
-    frame.instance = instance if instance is not None else (arguments.positional[0] if function.owner and arguments.positional else None)
+    frame.instance = (
+        instance if instance is not None else (arguments.positional[0] if function.owner and arguments.positional else None)
+    )
     frame.layer_call = caller.layer_call
     frame.yields = [] if generator else None
     if isinstance(function.node, ast.Lambda):
@@ -202,9 +197,7 @@ def bind_parameters(m: Machine, function: FunctionV, arguments: Arguments) -> di
 
 @calls(MethodV)
 def call_method(m: Machine, bound: MethodV, arguments: Arguments, site: CallSite) -> Value:
-    shifted: dict[int | str, ast.AST] = {
-        key + 1 if isinstance(key, int) else key: node for key, node in arguments.nodes.items()
-    }
+    shifted: dict[int | str, ast.AST] = {key + 1 if isinstance(key, int) else key: node for key, node in arguments.nodes.items()}
     full = Arguments(
         [bound.instance, *arguments.positional],
         arguments.keywords,
@@ -236,4 +229,3 @@ def call_partial(m: Machine, partial: PartialV, arguments: Arguments, site: Call
 @calls(StaticMethodV, ClassMethodV)
 def call_static(m: Machine, wrapper: StaticMethodV, arguments: Arguments, site: CallSite) -> Value:
     return m.call(wrapper.function, arguments, site)
-

@@ -5,20 +5,12 @@ from __future__ import annotations
 import ast
 
 from bnlint.interpreter.calls import run_function
-from bnlint.interpreter.machine import (
-    METHODS,
-    NATIVES,
-    CallSite,
-    Machine,
-    Raised,
-    attributes,
-    calls,
-    native,
-    sets_attributes,
-    term_of,
-)
+from bnlint.interpreter.dispatch import METHODS, NATIVES, CallSite, attributes, calls, native, sets_attributes
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import LayerV, ModelV
 from bnlint.interpreter.scope import Frame, Scope
+from bnlint.interpreter.signals import Raised
+from bnlint.interpreter.terms import term_of
 from bnlint.interpreter.values import (
     NONE,
     Arguments,

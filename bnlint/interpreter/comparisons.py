@@ -7,7 +7,8 @@ import operator
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from bnlint.interpreter.machine import CallSite, Machine
+from bnlint.interpreter.dispatch import CallSite
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import Meter, charge, charge_items, derive, evaluate, part, raised, settle
 from bnlint.interpreter.records import LayerV, TensorV
 from bnlint.interpreter.values import (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bnlint.interpreter.dispatch import CallSite, method, native
 from bnlint.interpreter.graphs import trace
-from bnlint.interpreter.machine import CallSite, Machine, method, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.tensors import tensors_in
 from bnlint.interpreter.values import NONE, Arguments, Configured, Const, InstanceV, ListV, SymbolV, Unknown, Value, unknown
 
@@ -116,4 +117,3 @@ def run_on_strategy(m: Machine, site: CallSite, strategy: InstanceV, arguments: 
     keywords = arguments.keywords.get("kwargs")
     unknown_rest = items is None or isinstance(keywords, Unknown)
     return m.call(function, Arguments(list(items or []), {}, unknown_rest, unknown_rest), site)
-

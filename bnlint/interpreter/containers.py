@@ -8,8 +8,9 @@ from typing import Any
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.comparisons import dictionary_key
+from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.iteration import IterableV, RestV, items_of, iterable, list_item, rest, unknown_item
-from bnlint.interpreter.machine import CallSite, Machine
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import binary
 from bnlint.interpreter.pure import charge, charge_items, cut, derive, evaluate, part, raised, settle
 from bnlint.interpreter.values import (

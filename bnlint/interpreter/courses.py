@@ -7,12 +7,14 @@ from contextlib import contextmanager
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.calls import run_function
+from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.layers import apply_layer
-from bnlint.interpreter.machine import CallSite, Fork, Machine, Raised, Signal
+from bnlint.interpreter.machine import Fork, Machine
 from bnlint.interpreter.models import BATCHNORM, holds_batchnorm, realise
 from bnlint.interpreter.records import LayerV, ModelV, TensorV, World
 from bnlint.interpreter.scope import Frame, Module
-from bnlint.interpreter.values import CLOCK, Arguments, ClassV, FunctionV, InstanceV, SymbolV, Term, Value
+from bnlint.interpreter.signals import Raised, Signal
+from bnlint.interpreter.values import CLOCK, Arguments, FunctionV, InstanceV, SymbolV, Term, Value
 
 Action = Callable[[], object]
 
@@ -98,9 +100,7 @@ def _fresh(m: Machine) -> Iterator[dict[Term, Fork]]:
             m.world = world
 
 
-def _run(
-    m: Machine, name: str, module: Module, parent: World | None, action: Action, forced: dict[Term, bool]
-) -> World:
+def _run(m: Machine, name: str, module: Module, parent: World | None, action: Action, forced: dict[Term, bool]) -> World:
     m.world = world = World(name, module, parent)
     m.forced, m.facts, m.places, m.sides, m.trail, m.created, m.unknown_tensors = forced, {}, {}, {}, [], [], {}
     m.epochs += 1
@@ -134,41 +134,39 @@ def _undo(m: Machine) -> None:
 
 def _ends_program(exception: Value) -> bool:
     cls = exception.cls if isinstance(exception, InstanceV) else exception
-    return isinstance(cls, SymbolV) and cls.path in ("builtins.SystemExit", "builtins.KeyboardInterrupt", "builtins.StopIteration")
+    return isinstance(cls, SymbolV) and cls.path in (
+        "builtins.SystemExit",
+        "builtins.KeyboardInterrupt",
+        "builtins.StopIteration",
+    )
 
 
 def finish(m: Machine, world: World) -> None:
     """Do what Keras or a caller out of sight would do with what was made: build models, call layers and functions."""
     functions = 0
     layers = 0
-    while True:
-        if layers < len(world.layers):
-            layer = world.layers[layers]
-            layers += 1
-            if isinstance(layer, ModelV) and layer.kind == "sequential":
-                realise(m, layer)
-            elif layer.own_class is not None and layer.last_call is None and _has_call(layer.own_class) and layer.context:
-                functional = isinstance(layer, ModelV) and layer.kind != "subclassed"
-                if not functional and not layer.calling:
-                    _guarded(lambda: apply_layer(m, layer, Arguments([TensorV(None)], {}), CallSite.at(layer.context)))  # type: ignore[arg-type]
-            continue
-        if functions < len(m.created):
-            function = m.created[functions]
-            functions += 1
-            if function.node not in m.called:
-                frame = Frame(function.module, function.module.scope)
-                _guarded(lambda: run_function(m, function, Arguments([], {}), CallSite(function.node, frame), None))
-            continue
-        return
+    while layers < len(world.layers) or functions < len(m.created):
+        try:
+            if layers < len(world.layers):
+                layers += 1
+                _use_layer(m, world.layers[layers - 1])
+            else:
+                functions += 1
+                _use_function(m, m.created[functions - 1])
+        except Raised:
+            continue  # what raises does not keep the others from being used
 
 
-def _has_call(cls: ClassV) -> bool:
-    return isinstance(cls.find("call"), FunctionV)
+def _use_layer(m: Machine, layer: LayerV) -> None:
+    if isinstance(layer, ModelV) and layer.kind == "sequential":
+        realise(m, layer)
+    elif layer.own_class is not None and layer.last_call is None and layer.context is not None:
+        functional = isinstance(layer, ModelV) and layer.kind != "subclassed"
+        if not functional and isinstance(layer.own_class.find("call"), FunctionV):
+            apply_layer(m, layer, Arguments([TensorV(None)], {}), CallSite.at(layer.context))
 
 
-def _guarded(action: Callable[[], object]) -> None:
-    """What raises in one of these does not end the others."""
-    try:
-        action()
-    except Raised:
-        pass
+def _use_function(m: Machine, function: FunctionV) -> None:
+    if function.node not in m.called:
+        frame = Frame(function.module, function.module.scope)
+        run_function(m, function, Arguments([], {}), CallSite(function.node, frame), None)

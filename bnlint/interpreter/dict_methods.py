@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bnlint.interpreter.comparisons import dictionary_key
 from bnlint.interpreter.containers import lose, put, remove_key
+from bnlint.interpreter.dispatch import CallSite, method, native
 from bnlint.interpreter.iteration import items_of
-from bnlint.interpreter.machine import CallSite, Machine, method, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import charge, charge_items, derive, part, raised, settle
 from bnlint.interpreter.sequence_methods import first
 from bnlint.interpreter.values import (

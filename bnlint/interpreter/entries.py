@@ -12,10 +12,12 @@ from pathlib import Path
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.classes import instantiate
 from bnlint.interpreter.courses import run_courses
-from bnlint.interpreter.machine import CallSite, Machine, Raised
+from bnlint.interpreter.dispatch import CallSite
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import World
 from bnlint.interpreter.relevance import relevant_names
 from bnlint.interpreter.scope import Frame, Module
+from bnlint.interpreter.signals import Raised
 from bnlint.interpreter.values import Arguments, ClassV, Const, FunctionV, MethodV, SymbolV, Unknown, Value
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -159,4 +161,3 @@ def blocks(node: ast.stmt) -> Iterable[list[ast.stmt]]:
 def methods(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     """The methods of a class."""
     return [each for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
-

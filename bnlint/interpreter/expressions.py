@@ -7,14 +7,16 @@ import builtins as python_builtins
 from collections.abc import Callable
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.iteration import rest, unknown_item
 from bnlint.interpreter.containers import put, subscript
-from bnlint.interpreter.machine import CallSite, Machine, evaluates, term_of
+from bnlint.interpreter.dispatch import CallSite, evaluates
+from bnlint.interpreter.iteration import rest, unknown_item
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import binary, compare, unary
 from bnlint.interpreter.pure import derive
 from bnlint.interpreter.scope import Frame, Loop, Scope
 from bnlint.interpreter.targets import assign
 from bnlint.interpreter.tensors import tensor_comparison, tensor_operator, tensor_subscript
+from bnlint.interpreter.terms import term_of
 from bnlint.interpreter.text import format_value
 from bnlint.interpreter.values import (
     FALSE,
@@ -22,7 +24,6 @@ from bnlint.interpreter.values import (
     Arguments,
     Const,
     DictV,
-    FunctionV,
     ListV,
     SetV,
     SliceV,
@@ -436,4 +437,3 @@ def _comprehend(
     finally:
         frame.loops.remove(loop)
     return complete
-

@@ -8,10 +8,12 @@ import numbers
 import types
 from collections.abc import Hashable
 
-from bnlint.interpreter.machine import CallSite, Machine, Raised, native
+from bnlint.interpreter.dispatch import CallSite, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import derive, part, settle, words
 from bnlint.interpreter.records import LayerV, ModelV, TensorV
 from bnlint.interpreter.sequence_methods import first
+from bnlint.interpreter.signals import Raised
 from bnlint.interpreter.values import (
     FALSE,
     NONE,

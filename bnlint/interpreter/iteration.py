@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.machine import ITERATORS, CallSite, Machine
+from bnlint.interpreter.dispatch import ITERATORS, CallSite
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import TERM_PARTS, charge_items, derive, part, raised, range_length, settle, term_size
 from bnlint.interpreter.values import (
     Arguments,

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bnlint.interpreter import budget
+from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.iteration import is_endless, is_long, items_of, iterable, known_items, rest, unknown_item
-from bnlint.interpreter.machine import CallSite, Machine, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import charge, cut, settle
 from bnlint.interpreter.sequence_methods import first
 from bnlint.interpreter.values import NONE, Arguments, Const, ListV, TupleV, Unknown, Value, const, unknown

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bnlint.finding import Span
 from bnlint.interpreter import budget
+from bnlint.interpreter.dispatch import ATTRIBUTES, CALLERS, EVALUATORS, EXECUTORS, ITERATORS, SETTERS, CallSite, context_of
 from bnlint.interpreter.records import Call, Context, Event, EventKind, LayerV, ModelV, TensorV, World
-from bnlint.interpreter.scope import Frame, Module
+from bnlint.interpreter.scope import Frame
+from bnlint.interpreter.signals import Exhausted, Signal, StopGenerator
+from bnlint.interpreter.terms import assumed_term, is_stable, normalise, term_of
 from bnlint.interpreter.values import (
     CLOCK,
     NONE,
@@ -28,175 +31,12 @@ from bnlint.interpreter.values import (
     TupleV,
     Unknown,
     Value,
-    key_of,
     unknown,
 )
 from bnlint.keras_api.table import Table
 
 if TYPE_CHECKING:
     from bnlint.interpreter.modules import Modules
-
-
-class Signal(Exception):
-    """Control flow of the interpreted program."""
-
-
-class ReturnSignal(Signal):
-    def __init__(self, value: Value) -> None:
-        self.value = value
-
-
-class BreakSignal(Signal):
-    pass
-
-
-class ContinueSignal(Signal):
-    pass
-
-
-class Raised(Signal):
-    """The interpreted program raises; ``value`` is the exception, as far as known."""
-
-    def __init__(self, value: Value) -> None:
-        self.value = value
-
-
-class StopGenerator(Signal):
-    """A generator has yielded as many items as are followed."""
-
-
-class Exhausted(Signal):
-    """A budget ran out: the rest of this course is not interpreted."""
-
-
-Evaluator = Callable[["Machine", Any, Frame], Value]
-Executor = Callable[["Machine", Any, Frame], None]
-Native = Callable[["Machine", "CallSite", Arguments], Value]
-Method = Callable[["Machine", "CallSite", Any, Arguments], Value]
-Attribute = Callable[["Machine", Any, str, "CallSite"], "Value | None"]
-
-EVALUATORS: dict[type, Evaluator] = {}
-EXECUTORS: dict[type, Executor] = {}
-NATIVES: dict[str, Native] = {}
-METHODS: dict[tuple[type, str], Method] = {}
-CALLERS: dict[type, Callable[[Machine, Any, Arguments, CallSite], Value]] = {}
-ATTRIBUTES: dict[type, Attribute] = {}
-SETTERS: dict[type, Callable[[Machine, Any, str, Value, CallSite], None]] = {}
-
-
-def evaluates(*types: type) -> Callable[[Evaluator], Evaluator]:
-    """The function evaluates expressions of these ast types."""
-
-    def register(function: Evaluator) -> Evaluator:
-        for each in types:
-            EVALUATORS[each] = function
-        return function
-
-    return register
-
-
-def executes(*types: type) -> Callable[[Executor], Executor]:
-    """The function executes statements of these ast types."""
-
-    def register(function: Executor) -> Executor:
-        for each in types:
-            EXECUTORS[each] = function
-        return function
-
-    return register
-
-
-def native(*paths: str) -> Callable[[Native], Native]:
-    """The function stands for the library functions or classes of these canonical names."""
-
-    def register(function: Native) -> Native:
-        for path in paths:
-            NATIVES[path] = function
-        return function
-
-    return register
-
-
-def method(kind: type, *names: str) -> Callable[[Method], Method]:
-    """The function stands for these methods of values of ``kind``."""
-
-    def register(function: Method) -> Method:
-        for name in names:
-            METHODS[kind, name] = function
-        return function
-
-    return register
-
-
-C = TypeVar("C", bound=Callable[..., Value])
-
-
-def calls(*kinds: type) -> Callable[[C], C]:
-    """The function calls values of these kinds."""
-
-    def register(function: C) -> C:
-        for kind in kinds:
-            CALLERS[kind] = function
-        return function
-
-    return register
-
-
-def attributes(*kinds: type) -> Callable[[Attribute], Attribute]:
-    """The function reads attributes of values of these kinds; None says there is none."""
-
-    def register(function: Attribute) -> Attribute:
-        for kind in kinds:
-            ATTRIBUTES[kind] = function
-        return function
-
-    return register
-
-
-def sets_attributes(*kinds: type) -> Callable[[Any], Any]:
-    """The function writes attributes of values of these kinds."""
-
-    def register(function: Any) -> Any:
-        for kind in kinds:
-            SETTERS[kind] = function
-        return function
-
-    return register
-
-
-class CallSite:
-    """The place of a call in the source, and the frame it happens in.
-
-    ``symbol`` is the library name that is being called. ``fixed`` is the context of a call that Keras makes later than
-    where it is written, such as those of a sequential model's layers.
-    """
-
-    __slots__ = ("fixed", "frame", "node", "symbol")
-
-    def __init__(self, node: ast.AST, frame: Frame, symbol: SymbolV | None = None, fixed: Context | None = None) -> None:
-        self.node = node
-        self.frame = frame
-        self.symbol = symbol
-        self.fixed = fixed
-
-    @classmethod
-    def at(cls, context: Context) -> CallSite:
-        """A call that Keras makes for what was written at ``context``."""
-        frame = Frame(context.module, context.module.scope)
-        return cls(context.node or context.module.tree, frame, None, context)
-
-    @property
-    def span(self) -> Span:
-        return self.fixed.span if self.fixed is not None else span_of(self.frame.module, self.node)
-
-    @property
-    def path(self) -> str:
-        """The canonical name of the library function being called."""
-        return self.symbol.path if self.symbol is not None else ""
-
-    @property
-    def generation(self) -> str | None:
-        return self.symbol.generation if self.symbol is not None else None
 
 
 class Fork:
@@ -548,72 +388,3 @@ class Machine:
         """Something was not followed because of a budget."""
         self.cuts.setdefault(site.span, reason)
         self.world.complete = False
-
-
-ITERATORS: dict[type, Callable[[Machine, Any, CallSite], Iterator[Value] | None]] = {}
-
-
-def context_of(frame: Frame, node: ast.AST) -> Context:
-    """The context of a node in a frame; callers' contexts are shared."""
-    caller = frame.caller
-    if frame.outer is None and caller is not None and frame.node is not None:
-        frame.outer = context_of(caller, frame.node)
-    return Context(
-        span_of(frame.module, node),
-        frame.module,
-        frame.function,
-        tuple((loop.node, loop.iterable) for loop in reversed(frame.loops)),
-        tuple((value, item.context_expr) for value, item in reversed(frame.contexts)),
-        frame.outer,
-        frame.statement,
-        frame.layer_call,
-        node,
-        frame.guards > 0,
-    )
-
-
-def span_of(module: Module, node: ast.AST) -> Span:
-    """The span of a node; a module's is its first character."""
-    return module.source.span(node) if hasattr(node, "lineno") else Span(module.path, 1, 1, 1, 1)
-
-
-def assumed_term(value: Const) -> Term | None:
-    """What stands for an assumed constant where its place in the source is known."""
-    if value.origin is None:
-        return None
-    module, node = value.origin
-    return ("assumed", module.path, getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
-
-
-NEGATIONS = {"!=": "==", "is not": "is", "not in": "in", "is not None": "is None"}
-
-
-def normalise(term: Term) -> tuple[Term, bool]:
-    """A condition without its negations, and whether it was negated."""
-    negated = False
-    while True:
-        if term[0] == "not":
-            term, negated = term[1], not negated  # type: ignore[assignment]
-        elif term[0] in NEGATIONS:
-            term, negated = (NEGATIONS[term[0]], *term[1:]), not negated
-        elif term[0] == ">":
-            term = ("<", term[2], term[1])
-        elif term[0] == ">=":
-            term, negated = ("<", term[1], term[2]), not negated
-        elif term[0] == "<=":
-            term, negated = ("<", term[2], term[1]), not negated
-        else:
-            return term, negated
-
-
-def term_of(value: Value) -> Hashable:
-    """What stands for a value inside a term."""
-    if isinstance(value, Unknown):
-        return value.term
-    key = key_of(value)
-    return key if isinstance(key, tuple) and key[0] in ("c", "s") else ("?", id(value))
-
-
-def is_stable(term: Hashable) -> bool:
-    """Whether a term means the same in every world: it holds no object of this one."""
-    return not isinstance(term, tuple) or (not term or term[0] != "?") and all(is_stable(part) for part in term)

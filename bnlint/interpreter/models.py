@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bnlint.interpreter import backbones
+from bnlint.interpreter.dispatch import CallSite, attributes, method, native
 from bnlint.interpreter.graphs import trace
-from bnlint.interpreter.layers import all_sublayers, apply_layer, construct, layer_attribute, layers_in, register
-from bnlint.interpreter.machine import CallSite, Machine, attributes, method, native
+from bnlint.interpreter.layer_attributes import layer_attribute
+from bnlint.interpreter.layers import all_sublayers, apply_layer, construct, layers_in, register
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import Call, Context, LayerV, ModelV, TensorV, Training
 from bnlint.interpreter.tensors import as_tensor, shape_from, shape_value, tensors_in
 from bnlint.interpreter.values import (
@@ -265,9 +267,7 @@ def _fresh(value: Value, call: Call, symbolic: bool, batch: object, depth: int =
     if depth and isinstance(value, (ListV, TupleV)):
         return ListV([_fresh(item, call, symbolic, batch, depth - 1) for item in value.items])
     if depth and isinstance(value, DictV):
-        return DictV(
-            {key: (name, _fresh(item, call, symbolic, batch, depth - 1)) for key, (name, item) in value.items.items()}
-        )
+        return DictV({key: (name, _fresh(item, call, symbolic, batch, depth - 1)) for key, (name, item) in value.items.items()})
     return value
 
 
@@ -353,9 +353,10 @@ def initialise_model(m: Machine, model: ModelV, arguments: Arguments, site: Call
         model.name = arguments.keywords["name"]
     if model.kind == "sequential":
         fill_sequential(m, model, arguments, site)
-    elif arguments.keywords.get("outputs") is not None or len(arguments.positional) >= 2:
-        if any(True for value in arguments.values() for _ in tensors_in(value)):
-            make_functional(m, model, arguments, site)
+        return
+    ends = arguments.keywords.get("outputs") is not None or len(arguments.positional) >= 2
+    if ends and any(True for value in arguments.values() for _ in tensors_in(value)):
+        make_functional(m, model, arguments, site)
 
 
 def model_layers(m: Machine, model: ModelV) -> list[LayerV]:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnlint.interpreter.machine import CallSite, Machine, Raised, attributes, sets_attributes
+from bnlint.interpreter.dispatch import CallSite, attributes, sets_attributes
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import CONSTANTS
 from bnlint.interpreter.scope import Frame, Module, Scope
+from bnlint.interpreter.signals import Raised
 from bnlint.interpreter.targets import bind
 from bnlint.interpreter.values import Const, InstanceV, ListV, ModuleV, SymbolV, TupleV, Unknown, Value
 from bnlint.parse import ParseError
@@ -188,7 +190,12 @@ def _imported(m: Machine, source: Value, name: str, site: CallSite) -> Value:
         if source.module is site.frame.module or not source.module.loaded:
             return _late(source.module, name)
         return Unknown(("attribute", ("module", source.module.name), name))
-    if isinstance(source, SymbolV) and site.frame.guards and m.table.is_namespace(source.path) and not _exists(m, source, name, site):
+    if (
+        isinstance(source, SymbolV)
+        and site.frame.guards
+        and m.table.is_namespace(source.path)
+        and not _exists(m, source, name, site)
+    ):
         raise Raised(InstanceV(SymbolV("builtins.ImportError"), {}))
     return m.getattr(source, name, site)
 
@@ -229,4 +236,3 @@ def star_names(m: Machine, source: Value) -> Iterator[tuple[str, Value]]:
     elif isinstance(source, SymbolV):
         for name in m.table.names(source.path):
             yield name, external(m, f"{source.path}.{name}", source.generation)
-

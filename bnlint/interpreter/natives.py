@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bnlint.interpreter.backbones import make_application
+from bnlint.interpreter.dispatch import METHODS, NATIVES, CallSite, attributes, calls
 from bnlint.interpreter.layers import apply_layer, construct, is_layer_class, new_own_layer
-from bnlint.interpreter.machine import METHODS, NATIVES, CallSite, Machine, attributes, calls
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import initialise_model, model_layers, model_output
 from bnlint.interpreter.operations import call_operation
 from bnlint.interpreter.records import Call, LayerV, ModelV
@@ -134,9 +135,7 @@ def _call_super(m: Machine, instance: Value, path: str, arguments: Arguments, si
     return DictV({}, open=True) if name == "get_config" else unknown("a base class's method")
 
 
-def _call_base(
-    m: Machine, layer: LayerV, base: str, arguments: Arguments, site: CallSite, name: str
-) -> Value:
+def _call_base(m: Machine, layer: LayerV, base: str, arguments: Arguments, site: CallSite, name: str) -> Value:
     """``super().call(x)``: the base class's computation, inside the layer's own call."""
     if name == "__call__" and layer.own_class is not None:
         return apply_layer(m, layer, arguments, site)
@@ -148,4 +147,3 @@ def _call_base(
     plain.site, plain.context, plain.world, plain.trainable = layer.site, layer.context, layer.world, layer.trainable
     plain.stands_for = layer
     return apply_layer(m, plain, arguments, site)
-

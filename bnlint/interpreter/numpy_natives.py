@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.machine import METHODS, CallSite, Machine, native
+from bnlint.interpreter.dispatch import METHODS, CallSite, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import (
     Meter,
     apply,

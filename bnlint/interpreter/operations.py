@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.layers import apply_layer, construct
-from bnlint.interpreter.machine import CallSite, Machine, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import LayerV, TensorV
 from bnlint.interpreter.tensors import apply_function, as_tensor, shape_from, shape_of, tensors_in
 from bnlint.interpreter.values import (

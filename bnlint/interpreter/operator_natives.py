@@ -6,7 +6,8 @@ import ast
 
 from bnlint.interpreter.comparisons import compare
 from bnlint.interpreter.containers import delete_subscript, inplace, store_subscript, subscript
-from bnlint.interpreter.machine import CallSite, Machine, native
+from bnlint.interpreter.dispatch import CallSite, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import unary
 from bnlint.interpreter.pure import derive, part, settle
 from bnlint.interpreter.sequence_methods import first

@@ -10,8 +10,9 @@ from typing import Any
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.comparisons import compare, dictionary_key
+from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.iteration import rest
-from bnlint.interpreter.machine import CallSite, Machine
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import Meter, charge, charge_items, cut, derive, evaluate, part, raised, settle
 from bnlint.interpreter.values import (
     ClassV,

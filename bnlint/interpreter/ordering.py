@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bnlint.interpreter.machine import CallSite, Machine
+from bnlint.interpreter.dispatch import CallSite
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import PYTHON_ERRORS, Meter, as_raised, settle
 from bnlint.interpreter.values import Arguments, Const, NotPlain, Value
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from bnlint.interpreter.machine import CallSite, Machine, term_of
+from bnlint.interpreter.dispatch import CallSite
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import compare
 from bnlint.interpreter.scope import Frame
 from bnlint.interpreter.targets import bind
+from bnlint.interpreter.terms import term_of
 from bnlint.interpreter.values import FALSE, TRUE, Const, ListV, TupleV, Unknown, Value
 
 

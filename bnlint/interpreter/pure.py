@@ -6,7 +6,10 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.machine import NATIVES, CallSite, Machine, Native, Raised, term_of
+from bnlint.interpreter.dispatch import NATIVES, CallSite, Native
+from bnlint.interpreter.machine import Machine
+from bnlint.interpreter.signals import Raised
+from bnlint.interpreter.terms import term_of
 from bnlint.interpreter.values import (
     Arguments,
     ClassV,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bnlint.interpreter.dispatch import METHODS, CallSite, attributes
 from bnlint.interpreter.introspection import type_of
-from bnlint.interpreter.machine import METHODS, CallSite, Machine, attributes
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.numpy_natives import array_attribute
 from bnlint.interpreter.pure import raised, words
 from bnlint.interpreter.text import PURE_METHODS

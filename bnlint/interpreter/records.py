@@ -73,7 +73,6 @@ class LayerV(InstanceV):
     input_shape: Shape = None
     last_call: Call | None = None
     implicit: bool = False
-    calling: bool = False
     backbone: ModelV | None = None
     stands_for: LayerV | None = None
 

@@ -7,8 +7,9 @@ from collections.abc import Hashable
 from bnlint.interpreter import budget
 from bnlint.interpreter.comparisons import dictionary_key, equal, truth_of
 from bnlint.interpreter.containers import extend, has_gap, lose
+from bnlint.interpreter.dispatch import METHODS, CallSite, method
 from bnlint.interpreter.iteration import RestV, items_of, list_item, rest
-from bnlint.interpreter.machine import METHODS, CallSite, Machine, method
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.ordering import sorted_items
 from bnlint.interpreter.pure import charge, charge_items, cut, derive, part, raised, settle
 from bnlint.interpreter.values import (

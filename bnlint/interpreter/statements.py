@@ -7,24 +7,18 @@ import builtins as python_builtins
 from collections.abc import Iterator, Sequence
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.iteration import unknown_item
 from bnlint.interpreter.calls import make_function
 from bnlint.interpreter.classes import define_class
 from bnlint.interpreter.containers import inplace
+from bnlint.interpreter.dispatch import CallSite, executes
 from bnlint.interpreter.expressions import operate
-from bnlint.interpreter.machine import (
-    BreakSignal,
-    CallSite,
-    ContinueSignal,
-    Machine,
-    Raised,
-    ReturnSignal,
-    executes,
-)
+from bnlint.interpreter.iteration import unknown_item
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.modules import execute_import, execute_import_from
 from bnlint.interpreter.patterns import matches
 from bnlint.interpreter.records import TensorV
 from bnlint.interpreter.scope import Frame, Loop
+from bnlint.interpreter.signals import BreakSignal, ContinueSignal, Raised, ReturnSignal
 from bnlint.interpreter.targets import assign, bind, delete
 from bnlint.interpreter.values import (
     NONE,

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnlint.interpreter import argument_parsers, itertools_natives, operator_natives, python_attributes
+from bnlint.interpreter.dispatch import CallSite, attributes, calls, native
 from bnlint.interpreter.iteration import items_of, iterable
-from bnlint.interpreter.machine import CallSite, Machine, attributes, calls, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import text_size
 from bnlint.interpreter.pure import alias, charge, derive, is_int, numbers, part, pure, raised, settle, words
 from bnlint.interpreter.records import LayerV

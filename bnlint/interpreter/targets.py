@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 
 from bnlint.interpreter.containers import delete_subscript, store_subscript
-from bnlint.interpreter.machine import CallSite, Machine, term_of
+from bnlint.interpreter.dispatch import CallSite
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.scope import Frame, Scope
+from bnlint.interpreter.terms import term_of
 from bnlint.interpreter.values import Arguments, ListV, Unknown, Value
 
 
@@ -61,7 +63,10 @@ def _unpack(m: Machine, targets: list[ast.expr], value: Value, frame: Frame) -> 
         items = [*items[:star], ListV(items[star:end]), *items[end:]]
     if items is None or len(items) != len(targets):
         known = items or []
-        items = [known[i] if i < len(known) and star is None else Unknown(("item", term_of(value), ("c", i))) for i in range(len(targets))]
+        items = [
+            known[i] if i < len(known) and star is None else Unknown(("item", term_of(value), ("c", i)))
+            for i in range(len(targets))
+        ]
     for target, item in zip(targets, items):
         assign(m, target, item, frame)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from bnlint.interpreter.machine import CallSite, Machine, attributes, method, native, term_of
+from bnlint.interpreter.dispatch import CallSite, attributes, method, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import Call, Setting, TensorV, Training
+from bnlint.interpreter.terms import term_of
 from bnlint.interpreter.values import (
     NONE,
     Arguments,
@@ -72,9 +74,7 @@ def apply_function(
 ) -> Value:
     """Record a function of tensors and give its output."""
     setting = setting_of(site, inputs)
-    call = Call(
-        None, function, inputs, [], Training("absent"), m.context(site), site.frame.layer_call, setting, arguments or {}
-    )
+    call = Call(None, function, inputs, [], Training("absent"), m.context(site), site.frame.layer_call, setting, arguments or {})
     symbolic = any(tensor.symbolic for tensor in inputs)
     many = shape if isinstance(shape, list) else [shape]
     call.outputs = [TensorV(each, call, index, symbolic) for index, each in enumerate(many)]

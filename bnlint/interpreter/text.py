@@ -7,8 +7,9 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from bnlint.interpreter import budget
+from bnlint.interpreter.dispatch import METHODS, NATIVES, CallSite
 from bnlint.interpreter.iteration import items_of
-from bnlint.interpreter.machine import METHODS, NATIVES, CallSite, Machine
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import fitting_format, text_size
 from bnlint.interpreter.pure import Meter, apply, charge, cut, derive, evaluate, part, raised, settle, words
 from bnlint.interpreter.values import (

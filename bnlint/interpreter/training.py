@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import bnlint.interpreter.builtins  # noqa: F401  registers what is wrapped here
+from bnlint.interpreter.dispatch import NATIVES, CallSite, calls, method, native
 from bnlint.interpreter.layers import all_sublayers, apply_layer
-from bnlint.interpreter.machine import NATIVES, CallSite, Machine, calls, method, native
+from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import realise
 from bnlint.interpreter.records import EventKind, GradientsV, LayerV, ModelV, TensorV, WeightsV
 from bnlint.interpreter.tensors import shape_from, tensors_in
