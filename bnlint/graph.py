@@ -78,23 +78,20 @@ def call_definition(
     target = None if node is None else m.functions.get(node) or m.classes.get(node)
     if target is None:
         raise NoSuchName(name, list(definitions))
-    results: dict[int, Value] = {}
+    results: list[tuple[World, Value]] = []
     given = Arguments([], {key: lift(value) for key, value in arguments.items()})
 
     def action() -> None:
         site = CallSite(target.node, Frame(module, module.scope))
         if isinstance(target, ClassV):
-            results[id(m.world)] = instantiate(m, target, given, site)
+            result = instantiate(m, target, given, site)
         else:
             assert isinstance(target, FunctionV)
-            results[id(m.world)] = run_function(m, target, given, site, None)
+            result = run_function(m, target, given, site, None)
+        results.append((m.world, result))
 
-    count = len(m.worlds)
-    run_courses(m, name, module, entries.base.get(id(module)), action)
-    for world in m.worlds[count:]:
-        if id(world) in results:
-            return world, results[id(world)]
-    return m.worlds[count], Const(None)
+    first = run_courses(m, name, module, entries.base.get(id(module)), action)
+    return results[0] if results else (first, Const(None))
 
 
 class Writer:

@@ -69,7 +69,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Call, ClassV, Finding, FunctionV, LayerV, ModelV, Program, Related, Rule, report
+from bnlint.api import Call, ClassV, Finding, FunctionV, LayerV, ModelV, Program, Related, Rule, functions_around, report
 
 RULE = Rule(code="BN202", name="missing-training-argument", severity="error", fix="unsafe", supersedes=("BN205", "BN210"))
 
@@ -125,7 +125,7 @@ def reached(program: Program, model: ModelV) -> Call | None:
     while pending:
         call = pending.pop(0)
         layer = call.layer
-        if layer is None or call.training.kind in ("constant", "unknown"):
+        if layer is None or call.training.kind == "unknown" or chosen(call):
             continue
         if program.is_batchnorm(layer) and not program.may_be_frozen(layer):
             return call
@@ -135,6 +135,15 @@ def reached(program: Program, model: ModelV) -> Call | None:
         if not defaults_to_training(layer):
             pending.extend(call.children)
     return None
+
+
+def chosen(call: Call) -> bool:
+    """Whether a constant mode was written down, rather than left to a default that ``fit`` does not override."""
+    if call.training.kind != "constant" or call.training.value is None:
+        return False
+    origin = getattr(call.training.source, "origin", None)
+    functions = [function.node.args for function in functions_around(call.context)]
+    return origin is None or not any(origin[1] in (*each.defaults, *each.kw_defaults) for each in functions)
 
 
 def defaults_to_training(layer: LayerV) -> bool:

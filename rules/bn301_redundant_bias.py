@@ -108,6 +108,8 @@ def redundant(program: Program, layer: LayerV) -> list[tuple[LayerV, End]]:
         or arguments.get("activation") not in (None, "linear")
     ):
         return []
+    if arguments.get("activity_regularizer") is not None:  # the loss takes the output itself
+        return []
     axis = program.channel_axis(outer)
     calls = program.calls_of(outer)
     if axis is None or not calls or program.escapes(layer):

@@ -15,8 +15,10 @@ hundred steps, before the weights have followed; training accuracy looks fine an
 import keras
 
 base = keras.applications.ResNet50(include_top=False, pooling="avg")
-base.trainable = True  # BN401
+base.trainable = False
 model = keras.Sequential([base, keras.layers.Dense(3)])
+model.compile("adam", "sparse_categorical_crossentropy")
+base.trainable = True  # BN401
 model.compile("adam", "sparse_categorical_crossentropy")
 ```
 
@@ -65,7 +67,7 @@ def check(program: Program) -> Iterator[Finding]:
             if not trains(program, event, history[number + 1 :]):
                 continue
             for backbone, layers in unfrozen(program, event, history[:number]).items():
-                cause = unfreezing(layers, history[:number])
+                cause = unfreezing(program, layers, history[:number])
                 place = cause.span if cause is not None else backbone.site.span if backbone.site is not None else None
                 if place is None or place in reported:
                     continue
@@ -131,11 +133,18 @@ def protected(program: Program, backbone: ModelV) -> bool:
     )
 
 
-def unfreezing(layers: list[LayerV], before: list[Event]) -> Event | None:
-    """The last statement before that set one of the layers trainable."""
+def unfreezing(program: Program, layers: list[LayerV], before: list[Event]) -> Event | None:
+    """The last statement before that set one of the layers trainable, or at least says that it is."""
     wanted = {id(layer) for layer in layers}
-    writes = [event for event in before if event.kind == "trainable" and is_constant(event.value, True)]
-    return next((event for event in reversed(writes) if wanted & {id(each) for each in event.affected}), None)
+    writes = [event for event in reversed(before) if event.kind == "trainable" and is_constant(event.value, True)]
+    changed = next((event for event in writes if wanted & {id(each) for each in event.affected}), None)
+    return changed or next((event for event in writes if wanted & covered(program, event)), None)
+
+
+def covered(program: Program, event: Event) -> set[int]:
+    """The layers that a statement is about, also where it changes nothing."""
+    target = event.target
+    return {id(each) for each in (target, *program.all_sublayers(target))} if isinstance(target, LayerV) else set()
 
 
 def message(program: Program, backbone: ModelV, layers: list[LayerV]) -> str:

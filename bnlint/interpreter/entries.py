@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,13 +13,12 @@ from bnlint.interpreter.courses import run_courses
 from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import World
-from bnlint.interpreter.relevance import relevant_names
+from bnlint.interpreter.relevance import WORD, relevant_names
 from bnlint.interpreter.scope import Frame, Module
 from bnlint.interpreter.signals import Raised
 from bnlint.interpreter.values import Arguments, ClassV, Const, FunctionV, MethodV, SymbolV, Unknown, Value
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-WORD = re.compile(r"\w+")
 
 
 class Entries:
@@ -57,15 +54,9 @@ class Entries:
         for module in modules:
             for block, frame in module.main_blocks[:1]:
                 self._course(module, "__main__", partial(self.m.execute, block, frame))
-        words = Counter(word for module in modules for word in WORD.findall(module.source.text))
-        definitions = [(module, node) for module in modules for node in top_level(module.tree)]
-        names = Counter(node.name for _, node in definitions)
         wanted = relevant_names(modules)
-        definitions = [(module, node) for module, node in definitions if node.name in wanted]
-        for module, node in definitions:
-            if words[node.name] <= names[node.name]:
-                self.enter(module, node)
-        for module, node in definitions:
+        definitions = [(module, node) for module in modules for node in top_level(module.tree) if node.name in wanted]
+        for module, node in users_first(definitions):
             self.enter(module, node)
 
     def _course(self, module: Module, name: str, action: Callable[[], object]) -> World:
@@ -121,6 +112,40 @@ class Entries:
             self._leave(function, result)
 
         self._course(module, function.qualname, action)
+
+
+def users_first(definitions: Sequence[tuple[Module, Definition]]) -> Iterator[tuple[Module, Definition]]:
+    """Definitions in such an order that those which name others come before them, as far as they do not name each other.
+
+    What is called gets the arguments of its calls before it would be interpreted without any.
+    """
+    by_name: dict[str, list[int]] = {}
+    for index, (_, node) in enumerate(definitions):
+        by_name.setdefault(node.name, []).append(index)
+    uses: list[set[int]] = []
+    waiting = [0] * len(definitions)
+    for index, (module, node) in enumerate(definitions):
+        words = set(WORD.findall("\n".join(module.source.lines[node.lineno - 1 : node.end_lineno])))
+        used = {each for word in words & by_name.keys() for each in by_name[word]} - {index}
+        uses.append(used)
+        for each in used:
+            waiting[each] += 1
+    done = [False] * len(definitions)
+    ready = [index for index, count in enumerate(waiting) if not count]
+    rest = 0
+    while rest < len(definitions):
+        if not ready:
+            ready = [rest]
+        index = ready.pop(0)
+        if not done[index]:
+            done[index] = True
+            yield definitions[index]
+            for each in sorted(uses[index]):
+                waiting[each] -= 1
+                if not waiting[each] and not done[each]:
+                    ready.append(each)
+        while rest < len(definitions) and done[rest]:
+            rest += 1
 
 
 def missing_defaults(function: FunctionV) -> dict[str, Value]:
