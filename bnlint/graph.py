@@ -91,7 +91,24 @@ def call_definition(
         results.append((m.world, result))
 
     first = run_courses(m, name, module, entries.base.get(id(module)), action)
-    return results[0] if results else (first, Const(None))
+    if not results:
+        return first, Const(None)
+    if first.explored and all_alike([_outline(m, name, world, result) for world, result in results]):
+        for world, _ in results:
+            world.forked = False
+    return results[0]
+
+
+def _outline(m: Machine, name: str, world: World, result: Value) -> object:
+    """What tells one graph from another: the nodes and edges of all models in a result."""
+    writer = Writer(m)
+    writer.add_result(name, result, world)
+    return [([(node["layer"], node["name"]) for node in each["nodes"]], each["edges"]) for each in writer.models]
+
+
+def all_alike(items: Sequence[object]) -> bool:
+    """Whether all are equal."""
+    return all(each == items[0] for each in items[1:])
 
 
 class Writer:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from bnlint.finding import Span
-from bnlint.interpreter.layers import direct_sublayers, plain_arguments, wrapped_arguments
+from bnlint.interpreter.layers import direct_sublayers, layers_in, plain_arguments, wrapped_arguments
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import BATCHNORM, holds_batchnorm
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
@@ -119,7 +119,11 @@ class Program:
 
     @cached_property
     def _escaped(self) -> set[int]:
-        return {key for world in self.worlds for key in world.escapes}
+        found = {key for world in self.worlds for key in world.escapes}
+        asked = {id(model): model for world in self.worlds for model in world.asked if isinstance(model, LayerV)}
+        inner = {id(layer) for model in asked.values() for layer in self.all_sublayers(model)}
+        outputs = (call.outputs for call in self.calls() if id(call.layer) in inner)
+        return found.union(id(tensor) for tensors in outputs for tensor in tensors)
 
     @cached_property
     def _outputs(self) -> dict[int, list[ModelV]]:
@@ -149,7 +153,13 @@ class Program:
         """Whether a model is, or may be, used for itself: trained, asked, saved, given away, bound in a module."""
         if self.escapes(model) or id(model) in self._event_targets or id(model) in self._returned:
             return True
-        return model.context is not None and model.context.function is None
+        return id(model) in self._bound or (model.context is not None and model.context.function is None)
+
+    @cached_property
+    def _bound(self) -> set[int]:
+        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
+        values = [value for module in modules for value in module.scope.names.values()]
+        return {id(layer) for value in values for layer in layers_in(value)}
 
     @cached_property
     def _event_targets(self) -> set[int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
+from bnlint.interpreter.values import Const, NotPlain, plain
 from bnlint.keras_api.shapes import follow_channels
 from bnlint.program import Program
 
@@ -150,12 +151,71 @@ class _Walk:
                 self.follow(given, axis, False)
 
     def function(self, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
-        """Sums and identities of tensors commute with a constant; no other function is known to."""
-        if call.function in ("keras.ops.Add", "keras.ops.Subtract") and len(call.inputs) == 2:
-            shapes = [each.shape for each in call.inputs]
-            same_rank = None not in shapes and len({len(shape) for shape in shapes if shape is not None}) == 1
-            if same_rank or axis < 0:
-                for output in call.outputs:
-                    self.follow(output, axis, False)
-                return
-        yield End(call, False)
+        """Sums, means, joins and identities of tensors commute with a constant; no other function is known to."""
+        moved = moved_by_function(call, tensor, axis)
+        if moved is None:
+            yield End(call, False)
+            return
+        for output in call.outputs:
+            self.follow(output, moved, False)
+
+
+LIBRARIES = ("keras.ops.", "keras.backend.", "tensorflow.")
+IDENTITIES = frozenset({"identity", "cast"})
+SUMS = frozenset({"add", "subtract"})
+JOINS = frozenset({"concat", "concatenate"})
+REDUCTIONS = frozenset({"mean", "max", "min", "reduce_mean", "reduce_max", "reduce_min"})
+POOLS = frozenset({"maxpool", "averagepool", "max_pool", "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool", "avg_pool1d", "avg_pool2d",
+                   "avg_pool3d"})  # fmt: skip
+
+
+def moved_by_function(call: Call, tensor: TensorV, axis: int) -> int | None:
+    """The axis on which a constant comes out of a function of tensors; None where it does not come out as one."""
+    name = call.function.rpartition(".")[2].lower()
+    shape = tensor.shape
+    if not call.function.startswith(LIBRARIES) or call.unknown_inputs:
+        return None
+    if name in IDENTITIES:
+        return axis
+    if name in SUMS:
+        return axis if _adds(call, axis) else None
+    if shape is None or axis < 0:
+        return None
+    if name in JOINS:
+        joined = _constant(call, 1, "axis", -1)
+        return axis if isinstance(joined, int) and joined % len(shape) == axis else None
+    if name in REDUCTIONS:
+        return _reduced(call, len(shape), axis)
+    if name in POOLS:
+        return axis if axis == len(shape) - 1 and "data_format" not in call.arguments else None
+    if name == "reshape":
+        return follow_channels("reshape", None, {}, shape, call.outputs[0].shape, axis) if call.outputs else None
+    return None
+
+
+def _adds(call: Call, axis: int) -> bool:
+    """Whether an addition is one of tensors of the same rank, or of a tensor and a number."""
+    if len(call.inputs) == 1:
+        return any(isinstance(value, Const) and isinstance(value.value, (int, float)) for value in call.arguments.values())
+    ranks = {len(each.shape) if each.shape is not None else None for each in call.inputs}
+    return len(call.inputs) == 2 and (axis < 0 or (len(ranks) == 1 and None not in ranks))
+
+
+def _reduced(call: Call, rank: int, axis: int) -> int | None:
+    given, keeps = _constant(call, 1, "axis", None), _constant(call, 2, "keepdims", False)
+    axes = [given] if isinstance(given, int) else list(given) if isinstance(given, (list, tuple)) else []
+    gone = {each % rank for each in axes if isinstance(each, int)}
+    if not gone or len(gone) < len(axes) or gone & {0, axis} or not isinstance(keeps, bool):
+        return None
+    return axis if keeps else axis - sum(each < axis for each in gone)
+
+
+def _constant(call: Call, index: int, name: str, default: object) -> object:
+    """A constant argument of a function; Ellipsis where it is not known."""
+    value = call.arguments.get(name, call.arguments.get(str(index)))
+    if value is None:
+        return default
+    try:
+        return plain(value)
+    except NotPlain:
+        return ...

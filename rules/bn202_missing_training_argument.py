@@ -129,9 +129,10 @@ def reached(program: Program, model: ModelV) -> Call | None:
             continue
         if program.is_batchnorm(layer) and not program.may_be_frozen(layer):
             return call
-        if isinstance(layer, ModelV) and layer.kind in ("functional", "sequential", "application"):
-            if any(program.is_batchnorm(each) and not program.may_be_frozen(each) for each in program.all_sublayers(layer)):
-                return call
+        known = isinstance(layer, ModelV) and layer.kind in ("functional", "sequential", "application")
+        inner = program.all_sublayers(layer) if known else []
+        if any(program.is_batchnorm(each) and not program.may_be_frozen(each) for each in inner):
+            return call
         if not defaults_to_training(layer):
             pending.extend(call.children)
     return None

@@ -20,6 +20,7 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
         expressions,
         natives,
         numpy_natives,
+        reflection,
         statements,
         stdlib,
         training,

@@ -92,6 +92,20 @@ def end_tensor(m: Machine, model: ModelV, which: str) -> TensorV:
     return TensorV(shape, None, 0, True, model)
 
 
+def inner_tensor(m: Machine, layer: LayerV, which: str) -> TensorV | None:
+    """``backbone.layers[i].output``: a tensor inside a backbone."""
+    backbone = layer.backbone
+    if backbone is None:
+        return None
+    if layer.symbol == "keras.layers.InputLayer":
+        return end_tensor(m, backbone, "input")
+    if which != "output":
+        return None
+    if layer is backbone.inner[-1]:
+        return end_tensor(m, backbone, "output")
+    return TensorV(None, None, 0, True, backbone, layer)
+
+
 @native(
     "keras.models.load_model",
     "keras.saving.load_model",

@@ -104,7 +104,7 @@ def slice_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 # -- iterables ---------------------------------------------------------------------------------------------------
 
 
-@native("builtins.range")
+@native("builtins.range", "builtins.xrange")
 def range_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     parts = [settle(m, each) for each in arguments.positional]
     if arguments.open_positional or not parts:
@@ -408,14 +408,14 @@ def talk(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     return NONE
 
 
-@native("builtins.id", "builtins.hash", "builtins.dir", "builtins.input", "builtins.open", "builtins.compile", "builtins.globals",
-        "builtins.locals", "builtins.raw_input", "builtins.help")  # fmt: skip
+@native("builtins.id", "builtins.hash", "builtins.dir", "builtins.input", "builtins.open", "builtins.compile",
+        "builtins.raw_input", "builtins.help")  # fmt: skip
 def not_told(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """What the source does not tell, and what changes nothing."""
     return unknown(site.path.removeprefix("builtins."))
 
 
-@native("builtins.exec", "builtins.eval", "builtins.__import__", "builtins.memoryview", "builtins.bytearray")
+@native("builtins.exec", "builtins.memoryview", "builtins.bytearray")
 def not_followed(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     m.escape_all(arguments.values())
     return unknown(site.path.removeprefix("builtins."))

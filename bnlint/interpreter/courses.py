@@ -42,6 +42,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
             _undo(m)
         for fork in forks.values():
             m.note_sides(fork)
+        first.explored = all(len(fork.sides) == 2 for fork in forks.values())
         if keep and forks:
             worlds[0] = first = _run(m, name, module, parent, action, {})
     alive = [world for world in worlds if not world.raised]
@@ -117,11 +118,13 @@ def _run(m: Machine, name: str, module: Module, parent: World | None, action: Ac
         world.complete = False
         m.cut(CallSite(module.tree, Frame(module, module.scope)), "expressions and calls are nested too deeply")
     used = budget.STEPS - m.steps
+    forked = world.forked
     m.steps = budget.STEPS // 2
     try:
         finish(m, world)
     except (Signal, RecursionError):
         world.complete = False
+    world.forked = forked  # conditions met below are of functions that the course itself does not call
     m.steps = budget.STEPS - used
     return world
 

@@ -12,7 +12,7 @@ from bnlint.interpreter.classes import instantiate
 from bnlint.interpreter.courses import run_courses
 from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.machine import Machine
-from bnlint.interpreter.records import World
+from bnlint.interpreter.records import LayerV, World
 from bnlint.interpreter.relevance import WORD, relevant_names
 from bnlint.interpreter.scope import Frame, Module
 from bnlint.interpreter.signals import Raised
@@ -55,9 +55,15 @@ class Entries:
             for block, frame in module.main_blocks[:1]:
                 self._course(module, "__main__", partial(self.m.execute, block, frame))
         wanted = relevant_names(modules)
-        definitions = [(module, node) for module in modules for node in top_level(module.tree) if node.name in wanted]
+        definitions = [(module, node) for module in modules for node in top_level(module.tree)]
+        definitions = [(module, node) for module, node in definitions if node.name in wanted or self._holds_layers(node)]
         for module, node in users_first(definitions):
             self.enter(module, node)
+
+    def _holds_layers(self, node: Definition) -> bool:
+        """Whether instances of a class were given layers: its own text need not say so."""
+        made = self.m.instantiated.get(node, ())
+        return any(isinstance(value, LayerV) for _, arguments in made for value in arguments.values())
 
     def _course(self, module: Module, name: str, action: Callable[[], object]) -> World:
         return run_courses(self.m, name, module, self.base.get(id(module)), action)

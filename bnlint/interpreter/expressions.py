@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins as python_builtins
 from collections.abc import Callable
 
 from bnlint.interpreter import budget
@@ -11,6 +10,7 @@ from bnlint.interpreter.containers import put, subscript
 from bnlint.interpreter.dispatch import CallSite, evaluates
 from bnlint.interpreter.iteration import rest, unknown_item
 from bnlint.interpreter.machine import Machine
+from bnlint.interpreter.modules import BUILTIN_NAMES
 from bnlint.interpreter.operators import binary, compare, unary
 from bnlint.interpreter.pure import derive
 from bnlint.interpreter.scope import Frame, Loop, Scope
@@ -36,8 +36,6 @@ from bnlint.interpreter.values import (
     unknown,
 )
 
-BUILTINS = frozenset(dir(python_builtins))
-
 
 @evaluates(ast.Constant)
 def constant(m: Machine, node: ast.Constant, frame: Frame) -> Value:
@@ -56,7 +54,7 @@ def name(m: Machine, node: ast.Name, frame: Frame) -> Value:
         if found is not None and (scope is first or scope.kind != "class"):
             return m.facts.get(found.term, found) if m.facts and isinstance(found, Unknown) else found
         scope = scope.parent
-    if wanted in BUILTINS:
+    if wanted in BUILTIN_NAMES:
         return SymbolV(f"builtins.{wanted}")
     return Unknown(("name", frame.module.name, wanted), f"{wanted} is not bound in sight")
 
@@ -71,6 +69,8 @@ def subscription(m: Machine, node: ast.Subscript, frame: Frame) -> Value:
     container = m.eval(node.value, frame)
     index = m.eval(node.slice, frame)
     site = CallSite(node, frame)
+    if isinstance(container, ListV) and container.model is not None and isinstance(index, Unknown):
+        m.world.asked.append(container.model)
     found = tensor_subscript(m, container, index, site)
     if found is None:
         found = subscript(m, container, index, site)

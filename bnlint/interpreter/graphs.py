@@ -15,6 +15,8 @@ class Graph:
     calls: list[Call] = field(default_factory=list)
     layers: list[LayerV] = field(default_factory=list)
     backbones: list[ModelV] = field(default_factory=list)
+    depths: dict[int, int] = field(default_factory=dict)
+    """How many of the layers of each backbone, by its id, come before the tensors that are taken from it."""
     complete: bool = True
 
 
@@ -42,6 +44,8 @@ def trace(inputs: Sequence[TensorV], outputs: Sequence[TensorV], level: Call | N
         if each.model is not None and each.call is None:
             if each.model not in graph.backbones:
                 graph.backbones.append(each.model)
+            depth = each.model.inner.index(each.layer) + 1 if each.layer in each.model.inner else len(each.model.inner)
+            graph.depths[id(each.model)] = max(depth, graph.depths.get(id(each.model), 0))
             continue
         call = producer(each, level)
         if call is None:
@@ -52,7 +56,7 @@ def trace(inputs: Sequence[TensorV], outputs: Sequence[TensorV], level: Call | N
         stack.append((call, True))
         if id(each) in ends and level is None and call.function != "keras.layers.InputLayer":
             continue
-        if call.unknown_inputs or not call.known_function:
+        if call.unknown_inputs or (call.layer is None and not call.known_function):
             graph.complete = False
         stack.extend((tensor, False) for tensor in reversed(call.inputs) if producer(tensor, level) is not call)
     graph.layers = ordered_layers(graph.calls)

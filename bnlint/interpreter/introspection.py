@@ -332,6 +332,8 @@ def callable_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     return derive(m, "callable", part(value)) if answer is None else const(answer)
 
 
+WHOLE_NAMESPACES = ("keras.layers", "keras.models", "keras.optimizers", "keras.applications")
+
 LAYER_ATTRIBUTES = words("""name trainable built dtype weights variables trainable_weights non_trainable_weights trainable_variables
     non_trainable_variables input output losses metrics add_weight add_loss build call compute_output_shape get_config
     from_config get_weights set_weights count_params __call__ __class__ input_spec""")
@@ -372,12 +374,24 @@ def _has(m: Machine, value: Value, name: str) -> bool | None:
         return name in value.attributes or hasattr(types.FunctionType, name)
     if isinstance(value, ModuleV):
         return True if name in value.module.scope.names else None
+    if isinstance(value, SymbolV):
+        return _library_has(m, value, name)
     kind = python_type(value)
     if isinstance(value, Const) and isinstance(value.value, (int, float)) and not hasattr(value.value, name):
         return None if name in ("dtype", "shape", "item", "value", "numpy") else False
     if kind is None or isinstance(value, ListV) and value.kind != "list" or isinstance(value, TupleV) and value.fields:
         return None
     return hasattr(kind, name)
+
+
+def _library_has(m: Machine, library: SymbolV, name: str) -> bool | None:
+    """Whether one of Keras's namespaces has a name; of layers, models and the like all names are known."""
+    if not m.table.is_namespace(library.path):
+        return None
+    found = m.table.resolve(f"{library.path}.{name}")
+    if found is None:
+        return False if library.path.endswith(WHOLE_NAMESPACES) else None
+    return (library.generation or m.generation) in (found.importable or found.generations)
 
 
 def _class_has(cls: ClassV, name: str, open_: bool) -> bool | None:
@@ -439,14 +453,3 @@ def delattr_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
         else:
             value.open = True
     return NONE
-
-
-@native("builtins.vars")
-def vars_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    """``vars(value)``: a copy of its attributes."""
-    if not arguments.positional:
-        return unknown("vars()")
-    value = first(m, arguments)
-    if isinstance(value, InstanceV) and not isinstance(value, LayerV):
-        return DictV({("c", key): (Const(key), item) for key, item in value.attributes.items()}, value.open)
-    return derive(m, "vars", part(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bnlint.interpreter.backbones import inner_tensor
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.classes import class_attribute_of
 from bnlint.interpreter.dispatch import METHODS, CallSite, attributes, method, sets_attributes
@@ -16,6 +17,7 @@ from bnlint.interpreter.values import (
     FunctionV,
     ListV,
     NativeMethodV,
+    TupleV,
     Unknown,
     Value,
     lift,
@@ -36,9 +38,9 @@ def layer_attribute(m: Machine, layer: LayerV, name: str, site: CallSite) -> Val
     if name == "name" or name == "_name":
         return layer.name or Unknown(("layer name", ("?", id(layer))))
     if name in ("output", "input"):
-        return _node_tensor(layer, name) or unknown("a layer that is not connected in sight")
+        return _node_tensor(m, layer, name) or unknown("a layer that is not connected in sight")
     if name in ("output_shape", "input_shape"):
-        tensor = _node_tensor(layer, name.removesuffix("_shape"))
+        tensor = _node_tensor(m, layer, name.removesuffix("_shape"))
         if isinstance(tensor, TensorV):
             return shape_value(m, tensor)
         return Unknown(("shape", ("?", id(layer)), name))
@@ -65,10 +67,10 @@ def layer_attribute(m: Machine, layer: LayerV, name: str, site: CallSite) -> Val
     return NativeMethodV(layer, name)
 
 
-def _node_tensor(layer: LayerV, name: str) -> Value | None:
+def _node_tensor(m: Machine, layer: LayerV, name: str) -> Value | None:
     call = layer.last_call
     if call is None:
-        return None
+        return inner_tensor(m, layer, name) if layer.backbone is not None else None
     if name == "output":
         return call.result
     return call.inputs[0] if len(call.inputs) == 1 else ListV(list(call.inputs)) if call.inputs else None
@@ -116,6 +118,14 @@ def set_trainable(m: Machine, layer: LayerV, value: Value, site: CallSite) -> No
 @method(LayerV, "call", "__call__")
 def explicit_call(m: Machine, site: CallSite, layer: LayerV, arguments: Arguments) -> Value:
     return apply_layer(m, layer, arguments, site)
+
+
+@method(LayerV, "stateless_call")
+def stateless_call(m: Machine, site: CallSite, layer: LayerV, arguments: Arguments) -> Value:
+    """``layer.stateless_call(trainable, non_trainable, *inputs)``: the output, and the variables that were updated."""
+    nodes = {key - 2 if isinstance(key, int) else key: node for key, node in arguments.nodes.items()}
+    given = Arguments(arguments.positional[2:], arguments.keywords, arguments.open_positional, arguments.open_keywords, nodes)
+    return TupleV((apply_layer(m, layer, given, site), unknown("updated variables")))
 
 
 @method(LayerV, "build")

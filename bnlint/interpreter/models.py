@@ -108,7 +108,8 @@ def make_functional(m: Machine, model: ModelV, arguments: Arguments, site: CallS
     model.complete = model.complete and graph.complete and _all_tensors(outputs)
     model.built = True
     for backbone in graph.backbones:
-        model.inner = [*(each for each in backbone.inner if each not in model.inner), *model.inner]
+        reached = backbone.inner[: graph.depths[id(backbone)]]
+        model.inner = [*(each for each in reached if each not in model.inner), *model.inner]
 
 
 def _all_tensors(value: Value) -> bool:
@@ -281,7 +282,7 @@ def model_attribute(m: Machine, model: ModelV, name: str, site: CallSite) -> Val
     if own is not None and (own.find(name) is not None or name in model.attributes):
         return layer_attribute(m, model, name, site)
     if name in ("layers", "_layers", "_self_tracked_trackables"):
-        return ListV(list(m.hooks.model_layers(m, model)), open=model.kind != "application" and not model.complete)
+        return ListV(list(m.hooks.model_layers(m, model)), open=model.kind != "application" and not model.complete, model=model)
     if name in ("output", "outputs", "input", "inputs"):
         realise(m, model)
         return _ends(m, model, name)
@@ -321,11 +322,23 @@ def get_layer(m: Machine, site: CallSite, model: ModelV, arguments: Arguments) -
         index = wanted.value if "index" in arguments.keywords else None
         if isinstance(index, int) and model.complete and -len(layers) <= index < len(layers):
             return layers[index]
-        for layer in layers:
-            if isinstance(layer.name, Const) and layer.name.value == wanted.value:
-                return layer
+    for layer in layers:
+        if is_named(layer, wanted):
+            return layer
     m.world.asked.append(model)
     return unknown("a layer that cannot be told")
+
+
+def is_named(layer: LayerV, wanted: Value) -> bool:
+    """Whether a layer has a name, given or, for a backbone, made by Keras from its constructor's (``"inception_v3"``)."""
+    if not isinstance(wanted, Const):
+        return isinstance(wanted, Unknown) and wanted.term == ("layer name", ("?", id(layer)))
+    if isinstance(layer.name, Const):
+        return bool(layer.name.value == wanted.value)
+    if not isinstance(layer, ModelV) or not layer.application or not isinstance(wanted.value, str):
+        return False
+    constructor = layer.application.rpartition(".")[2].lower()
+    return wanted.value.lower().replace("_", "").startswith(constructor)
 
 
 @native("keras.models.clone_model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins as python_builtins
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,10 @@ from bnlint.source import SourceError
 
 if TYPE_CHECKING:
     from bnlint.index import Project
+
+MOVED = ("six.moves.", "six.moves.builtins.", "past.builtins.", "future.builtins.")
+BUILTIN_NAMES = frozenset(dir(python_builtins)) | {"xrange", "basestring", "unicode", "long", "reduce"}
+"""Python's names, and those of Python 2 that libraries for both hand on."""
 
 COMPAT = ("tensorflow.compat.v1.", "tensorflow.compat.v2.", "tensorflow.compat.v2.compat.v1.")
 
@@ -83,6 +88,9 @@ def external(m: Machine, path: str, generation: str | None) -> SymbolV:
     resolved = m.table.resolve(path)
     if resolved is not None:
         return SymbolV(resolved.name, resolved.generation or generation)
+    for prefix in MOVED:
+        if path.startswith(prefix) and path[len(prefix) :] in BUILTIN_NAMES:
+            return SymbolV(f"builtins.{path[len(prefix) :]}")
     for prefix in COMPAT:
         if path.startswith(prefix) and not path.startswith(prefix + "keras"):
             path = "tensorflow." + path.removeprefix(prefix)

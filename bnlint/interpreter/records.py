@@ -254,6 +254,8 @@ class World:
     lost: bool = False
     """Every world of this entry point ends in an exception."""
     forked: bool = False
+    explored: bool = False
+    """Both sides of every condition of the entry point were taken, in one world or another."""
 
     def history(self) -> list[Event]:
         """All events that happened in this world, those of the module's body first."""

@@ -81,6 +81,8 @@ class ListV(Mutable):
     items: list[Value]
     open: bool = False
     kind: str = "list"
+    model: Value | None = None
+    """The model whose layers these are."""
 
     def save(self) -> Any:
         return list(self.items), self.open
