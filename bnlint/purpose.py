@@ -98,6 +98,12 @@ WORDS: dict[str, Purpose] = {
 }
 """What a word in the name of a function, a data set or a loop's variable says about the purpose."""
 
+PARTS_OF_DATA = frozenset(
+    ("test", "tests", "testing", "val", "valid", "validate", "validation", "eval", "evaluate", "evaluation", "holdout", "dev",
+     "train", "trains", "training", "trainer", "fit", "pretrain", "finetune")
+)  # fmt: skip
+"""The words that say which part of the data is meant: they tell more than what is computed from it."""
+
 UNIT_TESTS = re.compile(r"\b(?:unittest|pytest|TestCase|absltest|test_combinations)\b")
 """Words of a file of unit tests."""
 
@@ -110,16 +116,26 @@ def words(name: str) -> list[str]:
 
 
 def purpose_of_name(name: str) -> Purpose | None:
-    """The purpose a name tells; recalibration beats all else, and two others that disagree tell nothing."""
-    found = {WORDS[word] for word in words(name) if word in WORDS}
+    """The purpose that a function's name tells; recalibration beats all else, and two others that disagree tell nothing.
+
+    ``val_loss`` is evaluation, and ``train_accuracy`` training: the part of the data decides where it is named.
+    """
+    known = [word for word in words(name) if word in WORDS]
+    found = {WORDS[word] for word in known}
     if "recalibration" in found:
         return "recalibration"
+    if "generation" not in found:
+        found = {WORDS[word] for word in known if word in PARTS_OF_DATA} or found
     return found.pop() if len(found) == 1 else None
 
 
-def purpose_of_names(names: Iterable[str]) -> Purpose | None:
-    """The one purpose that some names agree on."""
-    found = {purpose for name in names if (purpose := purpose_of_name(name)) is not None}
+def purpose_of_data(names: Iterable[str]) -> Purpose | None:
+    """The one purpose that the names of some data agree on; ``val_generator`` is validation data."""
+    found: set[Purpose] = set()
+    for name in names:
+        parts = {WORDS[word] for word in words(name) if word in PARTS_OF_DATA}
+        told = parts.pop() if len(parts) == 1 else purpose_of_name(name)
+        found.update([told] if told is not None else [])
     return found.pop() if len(found) == 1 else None
 
 
@@ -131,8 +147,10 @@ def purpose(context: Context) -> Purpose | None:
         function = purpose_of_name(each.function.name) if each.function is not None else None
         if function in ("recalibration", "generation"):
             return function
-        for names in (_argument_names(each.node), *(_loop_names(node) for node, _ in each.loops)):
-            found = purpose_of_names(names)
+        if isinstance(each.node, ast.Call) and purpose_of_data(_names(each.node.func)) == "generation":
+            return "generation"
+        for names in (_argument_names(each.node), _targets(each.statement), *(_loop_names(node) for node, _ in each.loops)):
+            found = purpose_of_data(names)
             if found in ("evaluation", "training"):
                 return found
         if function is None and each.function is not None and each.function.owner is not None:
@@ -155,6 +173,13 @@ def _argument_names(node: ast.AST | None) -> list[str]:
         for argument in (*node.args, *(each.value for each in node.keywords if each.arg != "training"))
         for name in _names(argument)
     ]
+
+
+def _targets(statement: ast.stmt | None) -> list[str]:
+    """The names that get a result, where they say which part of the data it is of."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    names = [name for target in targets for name in _names(target)]
+    return [name for name in names if PARTS_OF_DATA.intersection(words(name))]
 
 
 def _loop_names(node: ast.AST) -> list[str]:

@@ -63,6 +63,8 @@ def check(program: Program) -> Iterator[Finding]:
     found: dict[Span, list[tuple[Value, Context, LayerV | None]]] = {}
     for world in program.worlds:
         for value, context in world.discards:
+            if other_layer(program, value):
+                continue
             found.setdefault(context.span, []).append((value, context, discarded(program, value, context)))
     for span, discards in found.items():
         value, context, layer = discards[0]
@@ -74,6 +76,12 @@ def check(program: Program) -> Iterator[Finding]:
         else:
             message = f"{name} is made and thrown away, so that no model gets it; call it on a tensor or add it to the model"
         yield report(RULE, span, message, fix=fix(value, context))
+
+
+def other_layer(program: Program, value: Value) -> bool:
+    """Whether what is thrown away is known to be no batch normalization, as of some layers in a loop over all."""
+    layer = value.call.layer if isinstance(value, TensorV) and value.call is not None else value
+    return isinstance(layer, LayerV) and program.holds_batchnorm(layer) is False
 
 
 def discarded(program: Program, value: Value, context: Context) -> LayerV | None:

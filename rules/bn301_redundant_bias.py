@@ -81,13 +81,18 @@ def check(program: Program) -> Iterator[Finding]:
         reported.add(place)
         through = "" if end.direct else ", which it reaches through operations that keep it,"
         message = (
-            f"bias of {program.name(layer)} is cancelled by the batch normalization{through} in line {end.call.span.line}"
+            f"bias of {program.name(layer)} is cancelled by the batch normalization{through}{where(end.call.span, place)}"
             f"; pass {switch(program, layer)}=False"
         )
         if any(each.weights in ("loaded", "pretrained") for each in instances):
             message += " (weights saved with the bias would no longer load)"
         normalized = Related(end.call.span, "normalized here")
         yield report(RULE, place, message, related=(normalized,), fix=fix(program, layer) if place == span else None)
+
+
+def where(span: Span, place: Span) -> str:
+    """The line of the normalization, in the same file; in a notebook, lines count from each cell and tell little."""
+    return f" in line {span.line}" if span.path == place.path and not span.path.endswith(".ipynb") else " behind it"
 
 
 def redundant(program: Program, layer: LayerV) -> list[tuple[LayerV, End]]:

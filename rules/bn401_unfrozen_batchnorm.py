@@ -150,7 +150,9 @@ def covered(program: Program, event: Event) -> set[int]:
 def message(program: Program, backbone: ModelV, layers: list[LayerV]) -> str:
     name = backbone.application.rpartition(".")[2] or program.name(backbone)
     constant = any(call.training.kind == "constant" and not call.training.value for call in program.calls_of(backbone))
-    text = f"{len(layers)} batch normalizations of the pretrained {name} are trainable here: training replaces their statistics"
+    norms = "1 batch normalization" if len(layers) == 1 else f"{len(layers)} batch normalizations"
+    verb, owner = ("is", "its") if len(layers) == 1 else ("are", "their")
+    text = f"{norms} of the pretrained {name} {verb} trainable here: training replaces {owner} statistics"
     if constant:
         text += " (fit of Keras 3 overrides training=False in a functional model)"
     return text + "; set trainable = False on its BatchNormalization layers before compile"

@@ -107,15 +107,22 @@ def _same(left: Value, right: Value) -> bool:
 # -- instances ---------------------------------------------------------------------------------------------------
 
 
+ENUMERATIONS = ("enum.Enum", "enum.IntEnum", "enum.StrEnum", "enum.Flag", "enum.IntFlag")
+RECORDS = ("typing.NamedTuple", "typing_extensions.NamedTuple", "pydantic.BaseModel", "pydantic_settings.BaseSettings")
+"""The classes whose subclasses get an ``__init__`` from their annotations."""
+
+
 @calls(ClassV)
 def instantiate(m: Machine, cls: ClassV, arguments: Arguments, site: CallSite) -> Value:
-    """Make an instance and run ``__init__``."""
+    """Make an instance and run ``__init__``; a member of an enumeration is its value."""
+    if len(arguments.positional) == 1 and any(base.path in ENUMERATIONS for base in cls.symbols()):
+        return arguments.positional[0]
     m.instantiated.setdefault(cls.node, []).append((cls, arguments))
     instance = m.hooks.new_instance(m, cls, arguments, site)
     init = cls.find("__init__")
     if isinstance(init, FunctionV):
         run_function(m, init, _with_self(instance, arguments), site, instance)
-    elif cls.dataclass:
+    elif cls.dataclass or any(base.path in RECORDS for base in cls.symbols()):
         _fill_fields(m, cls, instance, arguments, site)
     else:
         m.hooks.initialise(m, instance, arguments, site)

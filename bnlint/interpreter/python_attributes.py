@@ -61,9 +61,9 @@ def constant_attribute(m: Machine, value: Const, name: str, site: CallSite) -> V
         return const(getattr(obj, name))
     if name == "__class__":
         return SymbolV(f"builtins.{type(obj).__name__}")
+    if name in ("value", "name"):  # of the member of an enumeration, which its value stands for
+        return value if name == "value" else None
     if isinstance(obj, (int, float, complex)) or obj is None:
-        if name == "value":
-            return value
         if name == "item" and obj is not None:
             return NativeMethodV(value, name)
         if name in SCALAR_ATTRIBUTES and obj is not None:
