@@ -128,7 +128,7 @@ def protected(program: Program, backbone: ModelV) -> bool:
     return bool(calls) and all(
         call.training.kind == "constant"
         and not call.training.value
-        and (call.setting == "call" or program.generation(backbone) == "2")
+        and (call.setting != "graph" or program.generation(backbone) == "2")
         for call in calls
     )
 

@@ -19,6 +19,7 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
         configuration,
         expressions,
         natives,
+        numpy_arrays,
         numpy_natives,
         reflection,
         statements,

@@ -7,6 +7,7 @@ import ast
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.dispatch import METHODS, NATIVES, CallSite, attributes, calls, native, sets_attributes
 from bnlint.interpreter.machine import Machine
+from bnlint.interpreter.objects import is_record, named_fields, new_object, own_maker
 from bnlint.interpreter.records import LayerV, ModelV
 from bnlint.interpreter.scope import Frame, Scope
 from bnlint.interpreter.signals import Raised
@@ -118,13 +119,19 @@ def instantiate(m: Machine, cls: ClassV, arguments: Arguments, site: CallSite) -
     if len(arguments.positional) == 1 and any(base.path in ENUMERATIONS for base in cls.symbols()):
         return arguments.positional[0]
     m.instantiated.setdefault(cls.node, []).append((cls, arguments))
-    instance = m.hooks.new_instance(m, cls, arguments, site)
+    maker = own_maker(cls)
+    if maker is None:
+        instance = new_object(m, cls, arguments, site)
+    else:
+        instance = m.resolve(m.call(maker, _with_self(cls, arguments), site))
+        if not isinstance(instance, InstanceV) or not isinstance(instance.cls, ClassV) or cls not in instance.cls.mro:
+            return instance
     init = cls.find("__init__")
     if isinstance(init, FunctionV):
         run_function(m, init, _with_self(instance, arguments), site, instance)
     elif cls.dataclass or any(base.path in RECORDS for base in cls.symbols()):
         _fill_fields(m, cls, instance, arguments, site)
-    else:
+    elif named_fields(cls) is None and maker is None:
         m.hooks.initialise(m, instance, arguments, site)
     return instance
 
@@ -216,6 +223,8 @@ def instance_attribute(m: Machine, instance: InstanceV, name: str, site: CallSit
     if name == "__dict__":
         return DictV({("c", key): (Const(key), value) for key, value in instance.attributes.items()}, instance.open)
     if isinstance(cls, ClassV):
+        if name in ("_replace", "_asdict") and is_record(cls):
+            return NativeMethodV(instance, name)
         fallback = cls.find("__getattr__")
         if isinstance(fallback, FunctionV):
             return run_function(m, fallback, Arguments([instance, Const(name)], {}), site, instance)
@@ -344,9 +353,13 @@ def super_attribute(m: Machine, parent: SuperV, name: str, site: CallSite) -> Va
     cls = instance.cls if isinstance(instance, InstanceV) else instance
     order = cls.mro if isinstance(cls, ClassV) else parent.cls.mro
     behind = order[order.index(parent.cls) + 1 :] if parent.cls in order else parent.cls.mro[1:]
+    if name == "__new__" and not any(isinstance(each, ClassV) and name in each.attributes for each in behind):
+        return NativeMethodV(parent, name)
     for each in behind:
         if isinstance(each, ClassV):
             found = each.attributes.get(name)
+            if name == "__new__" and isinstance(found, FunctionV):
+                return found
             if isinstance(found, PropertyV):
                 return _property(m, found, instance, site)
             if found is not None:

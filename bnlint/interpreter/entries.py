@@ -37,11 +37,13 @@ class Entries:
         frame = Frame(module, module.scope)
 
         def body() -> None:
+            finished = True
             for statement in module.tree.body:
                 try:
                     self.m.execute([statement], frame)
                 except Raised:
-                    continue
+                    finished = False
+            module.finished = finished
 
         self.base[id(module)] = run_courses(self.m, "<module>", module, None, body, keep=True)
 

@@ -10,7 +10,7 @@ from bnlint.interpreter.containers import put, subscript
 from bnlint.interpreter.dispatch import CallSite, evaluates
 from bnlint.interpreter.iteration import rest, unknown_item
 from bnlint.interpreter.machine import Machine
-from bnlint.interpreter.modules import BUILTIN_NAMES
+from bnlint.interpreter.modules import BUILTIN_NAMES, from_star
 from bnlint.interpreter.operators import binary, compare, unary
 from bnlint.interpreter.pure import derive
 from bnlint.interpreter.scope import Frame, Loop, Scope
@@ -56,6 +56,9 @@ def name(m: Machine, node: ast.Name, frame: Frame) -> Value:
         scope = scope.parent
     if wanted in BUILTIN_NAMES:
         return SymbolV(f"builtins.{wanted}")
+    starred = from_star(m, frame.module, wanted)
+    if starred is not None:
+        return starred
     return Unknown(("name", frame.module.name, wanted), f"{wanted} is not bound in sight")
 
 

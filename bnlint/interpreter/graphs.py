@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
 
 
+INPUT = "keras.layers.InputLayer"
+
+
 @dataclass(slots=True)
 class Graph:
     """What lies between inputs and outputs. ``calls`` are in topological order, ``layers`` in Keras's."""
@@ -29,7 +32,7 @@ def producer(tensor: TensorV, level: Call | None) -> Call | None:
 
 
 def trace(inputs: Sequence[TensorV], outputs: Sequence[TensorV], level: Call | None = None) -> Graph:
-    """All calls on a path from the outputs back to the inputs."""
+    """All calls on a path from the outputs back to the inputs, and the input layers that no path leads to."""
     graph = Graph()
     ends = {id(tensor) for tensor in inputs}
     done: dict[int, Call] = {}
@@ -54,11 +57,14 @@ def trace(inputs: Sequence[TensorV], outputs: Sequence[TensorV], level: Call | N
         if id(call) in done:
             continue
         stack.append((call, True))
-        if id(each) in ends and level is None and call.function != "keras.layers.InputLayer":
+        if id(each) in ends and level is None and call.function != INPUT:
             continue
         if call.unknown_inputs or (call.layer is None and not call.known_function):
             graph.complete = False
         stack.extend((tensor, False) for tensor in reversed(call.inputs) if producer(tensor, level) is not call)
+    if level is None:
+        apart = {id(each.call): each.call for each in inputs if each.call is not None and id(each.call) not in done}
+        graph.calls[:0] = [call for call in apart.values() if call.function == INPUT]
     graph.layers = ordered_layers(graph.calls)
     return graph
 

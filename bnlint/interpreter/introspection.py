@@ -10,6 +10,7 @@ from collections.abc import Hashable
 
 from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.machine import Machine
+from bnlint.interpreter.modules import member
 from bnlint.interpreter.pure import derive, part, settle, words
 from bnlint.interpreter.records import LayerV, ModelV, TensorV
 from bnlint.interpreter.sequence_methods import first
@@ -373,7 +374,12 @@ def _has(m: Machine, value: Value, name: str) -> bool | None:
     if isinstance(value, FunctionV):
         return name in value.attributes or hasattr(types.FunctionType, name)
     if isinstance(value, ModuleV):
-        return True if name in value.module.scope.names else None
+        if name in value.module.scope.names:
+            return True
+        module = value.module
+        if member(m, module, name) is not None:
+            return True
+        return None if not module.finished or module.stars or "__getattr__" in module.scope.names else False
     if isinstance(value, SymbolV):
         return _library_has(m, value, name)
     kind = python_type(value)

@@ -39,6 +39,7 @@ LEGACY_ARGUMENTS = {
     "dim_ordering": "data_format", "pool_length": "pool_size", "length": "size",
 }  # fmt: skip
 TRAINING = Unknown(("training",), "the mode that Keras passes on")
+MASK = Unknown(("mask",), "the mask that Keras passes on")
 
 
 def make_site(m: Machine, site: CallSite, arguments: Arguments, names: Mapping[int, str]) -> Site:
@@ -282,9 +283,13 @@ def _call_own(m: Machine, layer: LayerV, own: ClassV, call: Call, arguments: Arg
     inner = _inside(site, call)
     full = Arguments([layer, *arguments.positional], dict(arguments.keywords), arguments.open_positional,
                      arguments.open_keywords, {})  # fmt: skip
-    _fill_training(function, full)
-    result = run_function(m, function, full, inner, layer)
-    return _alias(m, result, call)
+    _fill_passed_on(function, full)
+    result = _alias(m, run_function(m, function, full, inner, layer), call)
+    declares = own.find("compute_output_shape")
+    if isinstance(result, TensorV) and result.shape is None and isinstance(declares, FunctionV):
+        declared = run_function(m, declares, Arguments([layer, _build_shape(m, call)], {}), inner, layer)
+        result.shape = shape_from(m.resolve(declared))
+    return result
 
 
 def _inside(site: CallSite, call: Call) -> CallSite:
@@ -296,15 +301,14 @@ def _inside(site: CallSite, call: Call) -> CallSite:
     return CallSite(site.node, inner)
 
 
-def _fill_training(function: FunctionV, arguments: Arguments) -> None:
-    """A ``training`` parameter that no caller sets gets the mode that Keras passes on."""
+def _fill_passed_on(function: FunctionV, arguments: Arguments) -> None:
+    """A ``training`` or ``mask`` parameter that no caller sets gets what Keras passes on."""
     parameters = function.node.args
-    names = [each.arg for each in (*parameters.args, *parameters.kwonlyargs)]
-    if "training" not in names or "training" in arguments.keywords:
-        return
-    if "training" in [each.arg for each in parameters.args[: len(arguments.positional)]]:
-        return
-    arguments.keywords["training"] = TRAINING
+    names = {each.arg for each in (*parameters.args, *parameters.kwonlyargs)}
+    given = {*arguments.keywords, *(each.arg for each in parameters.args[: len(arguments.positional)])}
+    for name, value in (("training", TRAINING), ("mask", MASK)):
+        if name in names - given:
+            arguments.keywords[name] = value
 
 
 def _build_shape(m: Machine, call: Call) -> Value:

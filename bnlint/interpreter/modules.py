@@ -77,10 +77,20 @@ def member(m: Machine, module: Module, name: str) -> Value | None:
         submodule = m.modules.find(name, module.path, 1)
         if submodule is not None and submodule is not module:
             return ModuleV(submodule)
+    starred = from_star(m, module, name)
+    if starred is not None:
+        return starred
     getter = module.scope.names.get("__getattr__")
     if getter is None and module.name.startswith(("keras.", "tf_keras.")):
         return external(m, f"{module.name}.{name}", None)
     return None
+
+
+def from_star(m: Machine, module: Module, name: str) -> SymbolV | None:
+    """A name that a module can only have from ``from library import *``, where one library comes into question."""
+    if not module.stars or name.startswith("_") or len({each.partition(".")[0] for each in module.stars}) > 1:
+        return None
+    return external(m, f"{module.stars[-1]}.{name}", None)
 
 
 def external(m: Machine, path: str, generation: str | None) -> SymbolV:
@@ -180,7 +190,7 @@ def execute_import_from(m: Machine, node: ast.ImportFrom, frame: Frame) -> None:
         source = module_value(m, base, frame)
     for alias in node.names:
         if alias.name == "*":
-            for name, value in star_names(m, source):
+            for name, value in star_names(m, source, frame.module):
                 bind(m, name, value, frame)
         else:
             bind(m, alias.asname or alias.name, _imported(m, source, alias.name, site), frame)
@@ -228,7 +238,7 @@ def _absolute(module: Module, base: str, level: int) -> str:
     return ".".join([*parts, base] if base else parts)
 
 
-def star_names(m: Machine, source: Value) -> Iterator[tuple[str, Value]]:
+def star_names(m: Machine, source: Value, importer: Module) -> Iterator[tuple[str, Value]]:
     """The names that ``from source import *`` binds."""
     if isinstance(source, ModuleV):
         scope = loaded(m, source.module)
@@ -242,5 +252,8 @@ def star_names(m: Machine, source: Value) -> Iterator[tuple[str, Value]]:
             if found is not None:
                 yield name, found
     elif isinstance(source, SymbolV):
-        for name in m.table.names(source.path):
+        names_in_sight = m.table.names(source.path)
+        if not names_in_sight and source.path not in importer.stars:
+            importer.stars.append(source.path)
+        for name in names_in_sight:
             yield name, external(m, f"{source.path}.{name}", source.generation)

@@ -112,7 +112,7 @@ def _num_fits(start: Any, stop: Any, num: Any = 50, *rest: Any, **options: Any) 
     return bool(num <= budget.ITEMS)
 
 
-def _makes_array(path: str, function: Callable[..., Any], affordable: Callable[..., bool] | None = None) -> None:
+def makes_array(path: str, function: Callable[..., Any], affordable: Callable[..., bool] | None = None) -> None:
     @native(path)
     def run(m: Machine, site: CallSite, arguments: Arguments) -> Value:
         keywords = {name: value for name, value in arguments.keywords.items() if name != "dtype"}
@@ -123,9 +123,9 @@ def _makes_array(path: str, function: Callable[..., Any], affordable: Callable[.
         return _mark(apply(m, site, path, function, plain, affordable))
 
 
-_makes_array("numpy.arange", _arange, _arange_fits)
-_makes_array("numpy.linspace", _linspace, _num_fits)
-_makes_array("numpy.logspace", _logspace, _num_fits)
+makes_array("numpy.arange", _arange, _arange_fits)
+makes_array("numpy.linspace", _linspace, _num_fits)
+makes_array("numpy.logspace", _logspace, _num_fits)
 
 
 # -- functions of numbers ----------------------------------------------------------------------------------------

@@ -40,6 +40,10 @@ class Module(Mutable):
     scope: Scope
     loaded: bool = False
     main_blocks: list[tuple[list[ast.stmt], Frame]] = field(default_factory=list)
+    finished: bool = False
+    """Its body has run to the end, nothing in it raised: what it lacks now it does not define."""
+    stars: list[str] = field(default_factory=list)
+    """Libraries out of sight from which the module imports all names."""
 
     def save(self) -> Any:
         return None

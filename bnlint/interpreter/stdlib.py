@@ -25,6 +25,7 @@ from bnlint.interpreter.values import (
     InstanceV,
     ListV,
     Mutable,
+    NamedTupleV,
     PartialV,
     PropertyV,
     SetV,
@@ -130,15 +131,6 @@ def deque(m: Machine, site: CallSite, arguments: Arguments) -> Value:
         m.escape_all(arguments.values())
         return ListV([], True, "deque")
     return ListV(items or [], items is None, "deque")
-
-
-@dataclass(slots=True, eq=False)
-class NamedTupleV(Value):
-    """A class made by ``namedtuple``."""
-
-    name: str
-    fields: tuple[str, ...]
-    defaults: tuple[Value, ...] = ()
 
 
 @native("collections.namedtuple", "typing.NamedTuple")

@@ -212,6 +212,15 @@ class ClassV(Mutable):
 
 
 @dataclass(slots=True, eq=False)
+class NamedTupleV(Value):
+    """A class made by ``namedtuple``."""
+
+    name: str
+    fields: tuple[str, ...]
+    defaults: tuple[Value, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
 class InstanceV(Mutable):
     """An object of a project's class. ``open``: it may have attributes and methods that are not in sight."""
 
