@@ -378,10 +378,15 @@ class Program:
 
     def is_guarded(self, layer: LayerV) -> bool:
         """Whether a layer is made in a ``try``, or depends on a test of versions."""
-        for context in layer.context.chain() if layer.context is not None else ():
-            if context.module.path not in self._guarded:
-                self._guarded[context.module.path] = guarded_nodes(context.module.tree)
-            if context.guarded or context.node in self._guarded[context.module.path]:
+        return layer.context is not None and self.is_guarded_context(layer.context)
+
+    def is_guarded_context(self, context: Context) -> bool:
+        """Whether something happens in a ``try``, or depends on a test of versions."""
+        for each in context.chain():
+            module = each.module
+            if module.path not in self._guarded:
+                self._guarded[module.path] = guarded_nodes(module.tree)
+            if each.guarded or each.node in self._guarded[module.path]:
                 return True
         return False
 

@@ -6,9 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from bnlint.finding import Span
 from bnlint.interpreter.scope import Module
+
+Kind = Literal["import", "attribute", "name"]
 
 VERSION = re.compile(r"version|hasattr|getattr|keras_?[23]\b|is_keras|multi_backend|legacy_keras|\btf_?[12]\b", re.IGNORECASE)
 """What a test of versions or of what there is looks like."""
@@ -20,7 +23,7 @@ class Reference:
 
     names: tuple[str, ...]
     span: Span
-    is_import: bool
+    kind: Kind
     guarded: bool
     """Whether it stands in a ``try``, or depends on a test of versions."""
 
@@ -33,11 +36,12 @@ def references(module: Module) -> Iterator[Reference]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and not node.level and node.module:
             for alias in node.names:
-                yield Reference((f"{node.module}.{alias.name}",), module.source.span(alias), True, node in guarded)
+                yield Reference((f"{node.module}.{alias.name}",), module.source.span(alias), "import", node in guarded)
         elif isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load):
             names = tuple(dotted_names(node, aliases))
             if names:
-                yield Reference(names, module.source.span(called.get(node, node)), False, node in guarded)
+                kind: Kind = "attribute" if isinstance(node, ast.Attribute) else "name"
+                yield Reference(names, module.source.span(called.get(node, node)), kind, node in guarded)
 
 
 def dotted_names(node: ast.expr, aliases: dict[str, set[str]]) -> list[str]:
