@@ -355,14 +355,15 @@ class Program:
                 return module.source.segment(span)
         return ""
 
-    def references(self) -> Iterator[Reference]:
-        """The names of libraries, as the modules write them; none that the project has itself."""
+    def references(self, *words: str) -> Iterator[Reference]:
+        """The names of libraries in modules that hold one of some words, as they are written; none that the project has itself."""
         for module in self._machine.modules.by_path.values():
-            if module is not None:
-                for each in references(module):
-                    roots = {name.partition(".")[0] for name in each.names}
-                    if not any(self._machine.modules.find(root, module.path) for root in roots):
-                        yield each
+            if module is None or not any(word in module.source.text for word in words):
+                continue
+            for each in references(module):
+                roots = {name.partition(".")[0] for name in each.names}
+                if not any(self._machine.modules.find(root, module.path) for root in roots):
+                    yield each
 
     def resolve(self, dotted: str) -> tuple[Resolved | None, str]:
         """What a dotted name stands for, and the Keras generation that it is taken from."""
@@ -382,13 +383,14 @@ class Program:
 
     def is_guarded_context(self, context: Context) -> bool:
         """Whether something happens in a ``try``, or depends on a test of versions."""
-        for each in context.chain():
-            module = each.module
-            if module.path not in self._guarded:
-                self._guarded[module.path] = guarded_nodes(module.tree)
-            if each.guarded or each.node in self._guarded[module.path]:
-                return True
-        return False
+        return any(each.guarded or self.is_guarded_node(each.node, each.module.path) for each in context.chain())
+
+    def is_guarded_node(self, node: ast.AST | None, path: str) -> bool:
+        """Whether a node of a file stands in a ``try``, or depends on a test of versions."""
+        if path not in self._guarded:
+            trees = [each.tree for each in self._machine.modules.by_path.values() if each is not None and each.path == path]
+            self._guarded[path] = {found for tree in trees for found in guarded_nodes(tree)}
+        return node in self._guarded[path]
 
     @cached_property
     def _guarded(self) -> dict[str, set[ast.AST]]:

@@ -24,24 +24,22 @@ class Reference:
     names: tuple[str, ...]
     span: Span
     kind: Kind
-    guarded: bool
-    """Whether it stands in a ``try``, or depends on a test of versions."""
+    node: ast.AST
 
 
 def references(module: Module) -> Iterator[Reference]:
     """Every name of a library in a module, imports included."""
-    guarded = guarded_nodes(module.tree)
     aliases = bound_by_imports(module.tree)
     called = {each.func: each for each in ast.walk(module.tree) if isinstance(each, ast.Call)}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and not node.level and node.module:
             for alias in node.names:
-                yield Reference((f"{node.module}.{alias.name}",), module.source.span(alias), "import", node in guarded)
+                yield Reference((f"{node.module}.{alias.name}",), module.source.span(alias), "import", node)
         elif isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load):
             names = tuple(dotted_names(node, aliases))
             if names:
                 kind: Kind = "attribute" if isinstance(node, ast.Attribute) else "name"
-                yield Reference(names, module.source.span(called.get(node, node)), kind, node in guarded)
+                yield Reference(names, module.source.span(called.get(node, node)), kind, node)
 
 
 def dotted_names(node: ast.expr, aliases: dict[str, set[str]]) -> list[str]:

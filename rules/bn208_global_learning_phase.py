@@ -49,16 +49,18 @@ NAMES = tuple(f"keras.backend.{name}" for name in ("set_learning_phase", "learni
 
 def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
-    for reference in program.references():
-        if reference.kind == "import" or reference.guarded or reference.span in reported:
+    for reference in program.references("learning_phase"):
+        if reference.kind == "import" or reference.span in reported:
             continue
         resolved = [program.resolve(name) for name in reference.names]
         if not all(found is not None and found.name in NAMES for found, _ in resolved):
             continue
+        if program.is_guarded_node(reference.node, reference.span.path):
+            continue
         reported.add(reference.span)
         name = reference.names[0].rpartition(".")[2]
         if any(generation == "2" for _, generation in resolved):
-            text = f"{name} has no effect on fit, evaluate and predict of Keras 2; pass training= to the call, or set trainable"
+            text = f"fit, evaluate and predict of Keras 2 do not heed the global phase of {name}; pass training= to the call, or set trainable"
             yield report(RULE, reference.span, text, severity="warning")
         else:
             text = f"Keras 3 has no {name}: this raises; pass training= to the call, or set trainable"

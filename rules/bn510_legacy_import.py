@@ -53,9 +53,11 @@ PRIVATE = {"src", "_tf_keras", "api", "_api", "_impl"}
 
 def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
-    for reference in program.references():
+    for reference in program.references("BatchNorm", "batch_norm"):
+        if reference.kind == "name" or reference.span in reported:
+            continue
         found = [advice(program, name) for name in reference.names]
-        if reference.kind == "name" or reference.guarded or reference.span in reported or None in found:
+        if None in found or program.is_guarded_node(reference.node, reference.span.path):
             continue
         reported.add(reference.span)
         yield report(RULE, reference.span, f"{reference.names[0]} no longer exists: importing it raises; {found[0]}")
