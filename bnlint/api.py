@@ -8,6 +8,7 @@ from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.purpose import expects_an_error, in_gradient, purpose
+from bnlint.references import Reference
 from bnlint.rule import Option, Options, Rule
 from bnlint.shift import End, shift_ends
 
@@ -28,6 +29,7 @@ __all__ = [
     "Option",
     "Options",
     "Program",
+    "Reference",
     "Related",
     "Rule",
     "Severity",

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from bnlint.finding import Span
-from bnlint.interpreter.layers import direct_sublayers, layers_in, plain_arguments, wrapped_arguments
+from bnlint.interpreter.layers import direct_sublayers, layers_in, plain_arguments, plain_value, wrapped_arguments
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import BATCHNORM, holds_batchnorm
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
-from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
+from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN, channel_axis
-from bnlint.keras_api.table import LayerInfo
+from bnlint.keras_api.table import LayerInfo, Resolved
+from bnlint.references import Reference, guarded_nodes, references
 
 
 class Program:
@@ -54,6 +55,13 @@ class Program:
         """Whether a layer is Keras's batch normalization or a project's subclass of it."""
         return layer is not None and self.is_a(layer, BATCHNORM)
 
+    def batchnorm_class(self, value: Value | None) -> str | None:
+        """The name of a class, if it is Keras's batch normalization or a project's subclass of it."""
+        symbols = value.symbols() if isinstance(value, ClassV) else [value] if isinstance(value, SymbolV) else []
+        if not any(self.table.issubclass(each.path, BATCHNORM) for each in symbols):
+            return None
+        return value.name if isinstance(value, ClassV) else symbols[0].path.rpartition(".")[2]
+
     def holds_batchnorm(self, layer: LayerV) -> bool | None:
         """Whether a layer or model is, or holds at any depth, a batch normalization; None where that is not known."""
         return holds_batchnorm(self._machine, layer)
@@ -89,6 +97,46 @@ class Program:
     def argument(self, layer: LayerV, name: str) -> object:
         """One constructor argument; ``UNKNOWN`` where it cannot be told."""
         return self.arguments(layer).get(name, UNKNOWN)
+
+    def made(self, layer: LayerV) -> dict[str, object]:
+        """The arguments that the source gives to the constructor of the Keras class that a layer is, or derives from.
+
+        ``UNKNOWN`` where they cannot be told, or where a command line may replace them.
+        """
+        given = layer.made.arguments if layer.made is not None else {}
+        return {name: plain_value(self._machine, value, assumed=False) for name, value in given.items()}
+
+    def made_value(self, layer: LayerV, name: str) -> Value | None:
+        """One of these arguments as the value it is."""
+        value = layer.made.arguments.get(name) if layer.made is not None else None
+        return None if value is None else self._machine.resolve(value)
+
+    def keywords_made(self, layer: LayerV) -> tuple[str, ...]:
+        """The keywords of these arguments as the source has them."""
+        return layer.made.site.keywords if layer.made is not None else ()
+
+    def maker(self, layer: LayerV, name: str = "") -> Span | None:
+        """The constructor that an argument is given to: a partial, the subclass's call, Keras's own or ``super().__init__``."""
+        if layer.made is None or layer.site is None:
+            return None
+        site = layer.site if name in layer.site.argument_spans or name in layer.site.bound else layer.made.site
+        return site.bound.get(name, site.span)
+
+    def argument_span(self, layer: LayerV, name: str) -> Span | None:
+        """The argument within that constructor; None where it comes from elsewhere."""
+        maker = self.maker(layer, name)
+        if maker is None or layer.made is None or layer.site is None:
+            return None
+        for site in (layer.site, layer.made.site):
+            span = site.argument_spans.get(name)
+            if span is not None and span.path == maker.path and maker[1:3] <= span[1:3] and span[3:5] <= maker[3:5]:
+                return span
+        return None
+
+    def place(self, layer: LayerV, name: str) -> Span | None:
+        """Where a wrong argument is reported: itself if it is in the constructor's first line, else the constructor."""
+        maker, given = self.maker(layer, name), self.argument_span(layer, name)
+        return given if given is not None and maker is not None and given.line == maker.line else maker
 
     def name(self, layer: LayerV) -> str:
         """What a message calls a layer: its class, and its name where the source gives one."""
@@ -306,6 +354,47 @@ class Program:
             if module is not None and module.path == span.path:
                 return module.source.segment(span)
         return ""
+
+    def references(self, *words: str) -> Iterator[Reference]:
+        """The names of libraries in modules that hold one of some words, as they are written; none that the project has itself."""
+        for module in self._machine.modules.by_path.values():
+            if module is None or not any(word in module.source.text for word in words):
+                continue
+            for each in references(module):
+                roots = {name.partition(".")[0] for name in each.names}
+                if not any(self._machine.modules.find(root, module.path) for root in roots):
+                    yield each
+
+    def resolve(self, dotted: str) -> tuple[Resolved | None, str]:
+        """What a dotted name stands for, and the Keras generation that it is taken from."""
+        found = self.table.resolve(dotted)
+        root_of_keras2 = dotted.startswith("tf_keras")
+        compatible = found is not None and found.generation == "2" and ".compat." in dotted
+        return found, "2" if root_of_keras2 or compatible else self._machine.generation
+
+    @property
+    def release(self) -> tuple[int, ...] | None:
+        """The release of Keras that the configuration names, such as (3, 8)."""
+        return self._machine.release
+
+    def is_guarded(self, layer: LayerV) -> bool:
+        """Whether a layer is made in a ``try``, or depends on a test of versions."""
+        return layer.context is not None and self.is_guarded_context(layer.context)
+
+    def is_guarded_context(self, context: Context) -> bool:
+        """Whether something happens in a ``try``, or depends on a test of versions."""
+        return any(each.guarded or self.is_guarded_node(each.node, each.module.path) for each in context.chain())
+
+    def is_guarded_node(self, node: ast.AST | None, path: str) -> bool:
+        """Whether a node of a file stands in a ``try``, or depends on a test of versions."""
+        if path not in self._guarded:
+            trees = [each.tree for each in self._machine.modules.by_path.values() if each is not None and each.path == path]
+            self._guarded[path] = {found for tree in trees for found in guarded_nodes(tree)}
+        return node in self._guarded[path]
+
+    @cached_property
+    def _guarded(self) -> dict[str, set[ast.AST]]:
+        return {}
 
     def generation(self, layer: LayerV) -> str:
         """The Keras generation of a layer, "2" or "3"."""

@@ -34,7 +34,10 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
 
     pinned = pinned_generation(Path(project.root)) if keras_version == "auto" else keras_version[:1]
     generation = pinned or "3"
-    return Machine(table(), Modules(project), generation, KerasHooks())
+    machine = Machine(table(), Modules(project), generation, KerasHooks())
+    parts = keras_version.split(".")
+    machine.release = tuple(int(part) for part in parts if part.isdigit()) if len(parts) > 1 else None
+    return machine
 
 
 def analyse(project: Project, files: Sequence[Path], keras_version: str = "auto") -> Program:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.dispatch import CallSite, calls
 from bnlint.interpreter.machine import Machine
-from bnlint.interpreter.records import Call, LayerV, ModelV, Site, TensorV, Training
+from bnlint.interpreter.records import Call, LayerV, Made, ModelV, Site, TensorV, Training
 from bnlint.interpreter.scope import Frame
 from bnlint.interpreter.tensors import as_tensor, setting_of, shape_from, shape_value, tensors_in
 from bnlint.interpreter.values import (
@@ -50,27 +50,34 @@ def make_site(m: Machine, site: CallSite, arguments: Arguments, names: Mapping[i
         name = key if isinstance(key, str) else names.get(key)
         if name is not None and hasattr(node, "lineno"):
             spans[name] = source.span(node)
-    return Site(site.span, site.node, site.frame.module, site.frame.function, spans, arguments.bound)
+    keywords = tuple(arguments.keywords)
+    return Site(site.span, site.node, site.frame.module, site.frame.function, spans, arguments.bound, keywords)
 
 
-def construct(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSite) -> LayerV:
-    """An instance of one of Keras's own layers."""
-    info = m.table.layer(symbol.path)
-    generation = symbol.generation or m.generation
+def made_by(m: Machine, path: str, generation: str, arguments: Arguments, site: CallSite) -> Made:
+    """The arguments of one of Keras's constructors, bound to its parameters."""
+    info = m.table.layer(path)
     parameters = info.parameters(generation) if info is not None else ()
     positional = [each.name for each in parameters if each.kind == "positional"]
     bound: dict[str, Value] = dict(zip(positional, arguments.positional))
     for key, value in arguments.keywords.items():
         known = any(each.name == key for each in parameters)
         bound[key if known else LEGACY_ARGUMENTS.get(key, key)] = value
+    made = make_site(m, site, arguments, dict(enumerate(positional)))
+    return Made(made, bound, arguments.open_keywords or arguments.open_positional)
+
+
+def construct(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSite) -> LayerV:
+    """An instance of one of Keras's own layers."""
+    info = m.table.layer(symbol.path)
+    generation = symbol.generation or m.generation
+    made = made_by(m, symbol.path, generation, arguments, site)
     layer = LayerV(symbol, symbol=symbol.path, generation=generation)
     if info is not None and info.issubclass("keras.Model"):
         layer = ModelV(symbol, symbol=symbol.path, generation=generation)
-    layer.site = make_site(m, site, arguments, dict(enumerate(positional)))
-    layer.arguments = bound
-    layer.open_arguments = arguments.open_keywords or arguments.open_positional
-    register(m, layer, bound, site)
-    for value in bound.values():
+    layer.made, layer.site, layer.arguments, layer.open_arguments = made, made.site, made.arguments, made.open
+    register(m, layer, made.arguments, site)
+    for value in made.arguments.values():
         layer.inner.extend(layers_in(value, 3))
     return layer
 
@@ -105,6 +112,8 @@ def new_own_layer(m: Machine, cls: ClassV, base: SymbolV, arguments: Arguments, 
     layer.arguments = {names[index]: value for index, value in enumerate(arguments.positional) if index in names}
     layer.arguments.update(arguments.keywords)
     layer.open_arguments = arguments.open_keywords or arguments.open_positional
+    if init is None and not cls.has_unknown_base:
+        layer.made = made_by(m, base.path, generation, arguments, site)
     register(m, layer, arguments.keywords, site)
     return layer
 
@@ -424,16 +433,19 @@ def plain_arguments(m: Machine, layer: LayerV, assumed: bool = True) -> dict[str
                 found[parameter.name] = (
                     UNKNOWN if layer.open_arguments or isinstance(parameter.default, Opaque) else parameter.default
                 )
-    for name, value in layer.arguments.items():
-        value = m.resolve(value)
-        if not assumed and isinstance(value, Const) and value.assumed:
-            found[name] = UNKNOWN
-            continue
-        try:
-            found[name] = plain(value)
-        except NotPlain:
-            found[name] = _partly_plain(value)
+    found.update({name: plain_value(m, value, assumed) for name, value in layer.arguments.items()})
     return found
+
+
+def plain_value(m: Machine, value: Value, assumed: bool = True) -> object:
+    """A value as Python's, UNKNOWN where bnlint cannot tell."""
+    value = m.resolve(value)
+    if not assumed and isinstance(value, Const) and value.assumed:
+        return UNKNOWN
+    try:
+        return plain(value)
+    except NotPlain:
+        return _partly_plain(value)
 
 
 def _partly_plain(value: Value) -> object:

@@ -81,6 +81,7 @@ class Machine:
         self.table = table
         self.modules = modules
         self.generation = generation
+        self.release: tuple[int, ...] | None = None
         self.world: World
         self.worlds: list[World] = []
         self.forced: dict[Term, bool] = {}

@@ -6,7 +6,7 @@ from bnlint.interpreter import backbones
 from bnlint.interpreter.dispatch import CallSite, attributes, method, native
 from bnlint.interpreter.graphs import trace
 from bnlint.interpreter.layer_attributes import layer_attribute
-from bnlint.interpreter.layers import all_sublayers, apply_layer, construct, layers_in, register
+from bnlint.interpreter.layers import all_sublayers, apply_layer, construct, is_layer_class, layers_in, register
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import Call, Context, LayerV, ModelV, TensorV, Training
 from bnlint.interpreter.tensors import as_tensor, shape_from, shape_value, tensors_in
@@ -161,6 +161,8 @@ def add_layer(m: Machine, model: ModelV, value: Value, site: CallSite) -> None:
         model.places[id(value)] = value.context or m.context(site)
         return
     model.complete = False
+    if is_layer_class(m, value):
+        m.event("class", model, site, value=value)
     m.escape(value)
 
 

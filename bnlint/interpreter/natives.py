@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bnlint.interpreter.backbones import make_application
 from bnlint.interpreter.dispatch import METHODS, NATIVES, CallSite, attributes, calls
-from bnlint.interpreter.layers import apply_layer, construct, is_layer_class, new_own_layer
+from bnlint.interpreter.layers import apply_layer, construct, is_layer_class, made_by, new_own_layer
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import initialise_model, model_layers, model_output
 from bnlint.interpreter.operations import call_operation
@@ -116,6 +116,8 @@ def _call_super(m: Machine, instance: Value, path: str, arguments: Arguments, si
     """A method of a base class outside the project, called through ``super()``."""
     base, _, name = path.rpartition(".")
     if name == "__init__":
+        if isinstance(instance, LayerV) and is_layer_class(m, SymbolV(base)):
+            instance.made = made_by(m, base, instance.generation or m.generation, arguments, site)
         if isinstance(instance, InstanceV):
             KerasHooks().initialise(m, instance, arguments, site)
         return NONE

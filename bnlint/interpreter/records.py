@@ -25,6 +25,17 @@ class Site:
     argument_spans: dict[str, Span] = field(default_factory=dict)
     bound: dict[str, Span] = field(default_factory=dict)
     """Arguments that a ``functools.partial`` gave, with the place of the partial."""
+    keywords: tuple[str, ...] = ()
+    """The keywords as the source gives them, those of dictionaries included."""
+
+
+@dataclass(slots=True, eq=False)
+class Made:
+    """What reaches the constructor of one of Keras's own classes: from its call, or from a subclass's ``super().__init__``."""
+
+    site: Site
+    arguments: dict[str, Value]
+    open: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +73,7 @@ class LayerV(InstanceV):
     site: Site | None = None
     arguments: dict[str, Value] = field(default_factory=dict)
     open_arguments: bool = False
+    made: Made | None = None
     name: Value | None = None
     trainable: Value = field(default_factory=lambda: Const(True))
     weights: Literal["random", "pretrained", "loaded", "copied", "unknown"] = "random"
@@ -208,6 +220,7 @@ EventKind = Literal[
     "construct",
     "scope",
     "export",
+    "class",
 ]
 
 

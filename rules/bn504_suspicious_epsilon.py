@@ -1,0 +1,87 @@
+"""Suspicious epsilon.
+
+## What it does
+Reports a batch normalization whose `epsilon` is known to be zero or negative, below 1e-6, or at least 0.01; also where the value comes
+from an attribute, a default, a dictionary or a `functools.partial`.
+
+## Why is this bad?
+`epsilon` is added to the variance under the square root. With 0 a constant channel divides by zero (measured: NaN with float16
+inputs), with -1e-3 it is NaN in float32, too. With 1e-12 the rounding noise of a constant channel is amplified: outputs of 0.25
+to 0.75 where 0 is right, instead of 8e-6 with the default. A large value no longer normalizes: with 1.0, data of standard
+deviation 1 come out at 0.70, data of 0.01 at 0.01.
+
+## Bad
+```python
+import keras
+
+model = keras.Sequential(
+    [
+        keras.Input((8,)),
+        keras.layers.Dense(16, use_bias=False),
+        keras.layers.BatchNormalization(epsilon=1e-12),  # BN504
+        keras.layers.ReLU(),
+        keras.layers.Dense(1),
+    ]
+)
+```
+
+## Good
+```python
+import keras
+
+model = keras.Sequential(
+    [
+        keras.Input((8,)),
+        keras.layers.Dense(16, use_bias=False),
+        keras.layers.BatchNormalization(epsilon=1e-5),
+        keras.layers.ReLU(),
+        keras.layers.Dense(1),
+    ]
+)
+```
+
+## Limits
+Silent for values from 1e-6 up to 0.01, and for values that a caller or a command line may replace.
+
+## Verify
+Measures the output for a constant input, and the standard deviation of the output for small and unit variances.
+
+## References
+- <https://github.com/gzuidhof/nn-transfer/pull/3>
+- <https://github.com/keras-team/keras/issues/6973>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeGuard
+
+from bnlint.api import Finding, Program, Rule, Span, expects_an_error, report
+
+RULE = Rule(code="BN504", name="suspicious-epsilon", severity="warning")
+SMALLEST, TOO_LARGE = 1e-6, 0.01
+
+
+def check(program: Program) -> Iterator[Finding]:
+    reported: set[Span] = set()
+    for layer in program.layers("keras.layers.BatchNormalization"):
+        value, place = program.made(layer).get("epsilon"), program.place(layer, "epsilon")
+        if not is_suspicious(value) or place is None or place in reported:
+            continue
+        if layer.context is not None and expects_an_error(layer.context):
+            continue
+        reported.add(place)
+        text = f"epsilon of {program.name(layer)} is {value:g}: {consequence(value)}; pass a value such as 1e-3 or 1e-5"
+        yield report(RULE, place, text, severity="error" if value <= 0 else None)
+
+
+def is_suspicious(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not SMALLEST <= value < TOO_LARGE
+
+
+def consequence(value: float) -> str:
+    if value <= 0:
+        return "a channel without variance becomes NaN"
+    if value < SMALLEST:
+        return "the rounding noise of a channel without variance is amplified"
+    return "it outweighs the variance of small channels, which are no longer normalized"
