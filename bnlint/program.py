@@ -141,6 +141,46 @@ class Program:
         """The outputs of composite layers that stand for a tensor made inside them."""
         return self._aliases.get(id(tensor), [])
 
+    def maker(self, tensor: TensorV) -> Call | None:
+        """The application that made a tensor, inside the composite layer or nested model that gave it; None for a tensor
+        that something made which cannot be followed."""
+        for _ in range(100):
+            while tensor.alias is not None:
+                tensor = tensor.alias
+            call = tensor.call
+            if call is None or call.unknown_inputs or not call.known_function:
+                return None
+            nested = call.layer
+            if not isinstance(nested, ModelV):
+                return call
+            known = nested.kind in ("functional", "sequential") and nested.complete
+            if not known or len(nested.outputs) != len(call.outputs) or tensor not in call.outputs:
+                return None
+            tensor = nested.outputs[call.outputs.index(tensor)]
+        return None
+
+    def uses(self, tensor: TensorV) -> list[Call] | None:
+        """Every application that takes a tensor, also behind the composite layers and nested models that hand it on; None where
+        it may be used elsewhere, as what a model gives or what leaves the code in sight."""
+        found: list[Call] = []
+        seen: set[int] = set()
+        pending = [tensor]
+        while pending:
+            each = pending.pop()
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            models = self.models_ending_in(each)
+            inside = [call for call in self.consumers(each) if not _hands_on(call)]
+            behind = [*self.aliases(each), *(out for model in models for call in self.calls_of(model) for out in call.outputs)]
+            if self.escapes(each) or any(self.is_used_itself(model) for model in models):
+                return None
+            if not (behind or self.consumers(each)):
+                return None
+            found.extend(inside)
+            pending.extend(behind)
+        return found
+
     def escapes(self, value: Value) -> bool:
         """Whether a value goes where it cannot be followed."""
         return id(value) in self._escaped
@@ -307,6 +347,11 @@ class Program:
                 return module.source.segment(span)
         return ""
 
+    def mentions(self, *words: str) -> bool:
+        """Whether one of the words stands anywhere in the sources that were interpreted."""
+        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
+        return any(word in module.source.text for module in modules for word in words)
+
     def generation(self, layer: LayerV) -> str:
         """The Keras generation of a layer, "2" or "3"."""
         return layer.generation or self._machine.generation
@@ -315,6 +360,13 @@ class Program:
         """The axis of a layer's output on which its channels lie."""
         info = self.info(layer)
         return channel_axis(info.family, self.all_arguments(layer)) if info is not None and info.family else None
+
+
+def _hands_on(call: Call) -> bool:
+    """Whether a call only hands its inputs to the calls inside it, which take them themselves."""
+    layer = call.layer
+    own = layer.own_class.find("call") if layer is not None and layer.own_class is not None else None
+    return own is not None and call.known_function and bool(call.children)
 
 
 def names_as_values(tree: ast.Module) -> set[str]:
