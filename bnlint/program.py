@@ -352,6 +352,23 @@ class Program:
         modules = [module for module in self._machine.modules.by_path.values() if module is not None]
         return any(word in module.source.text for module in modules for word in words)
 
+    def reads(self, name: str) -> bool:
+        """Whether any source that was interpreted reads an attribute of this name, imports it or has it as a string."""
+        return name in self._read
+
+    @cached_property
+    def _read(self) -> set[str]:
+        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
+        found: set[str] = set()
+        for node in (each for module in modules for each in ast.walk(module.tree)):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                found.add(node.attr)
+            elif isinstance(node, ast.alias):
+                found.add(node.name)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+        return found
+
     def generation(self, layer: LayerV) -> str:
         """The Keras generation of a layer, "2" or "3"."""
         return layer.generation or self._machine.generation
