@@ -6,6 +6,7 @@ from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
+from bnlint.modes import FixedMode, fixed_modes, normalizations
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.purpose import expects_an_error, in_gradient, purpose
 from bnlint.references import Reference
@@ -23,6 +24,7 @@ __all__ = [
     "Event",
     "Finding",
     "Fix",
+    "FixedMode",
     "FunctionV",
     "LayerV",
     "ModelV",
@@ -39,9 +41,11 @@ __all__ = [
     "Value",
     "World",
     "expects_an_error",
+    "fixed_modes",
     "functions_around",
     "in_gradient",
     "is_constant",
+    "normalizations",
     "purpose",
     "report",
     "shift_ends",

@@ -18,6 +18,7 @@ from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, Ten
 from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN, channel_axis
 from bnlint.keras_api.table import LayerInfo, Resolved
+from bnlint.reads import names_as_values, names_read
 from bnlint.references import Reference, guarded_nodes, references
 
 
@@ -188,6 +189,46 @@ class Program:
     def aliases(self, tensor: TensorV) -> list[TensorV]:
         """The outputs of composite layers that stand for a tensor made inside them."""
         return self._aliases.get(id(tensor), [])
+
+    def producer(self, tensor: TensorV) -> Call | None:
+        """The application that made a tensor, inside the composite layer or nested model that gave it; None for a tensor
+        that something made which cannot be followed."""
+        for _ in range(100):
+            while tensor.alias is not None:
+                tensor = tensor.alias
+            call = tensor.call
+            if call is None or call.unknown_inputs or not call.known_function:
+                return None
+            nested = call.layer
+            if not isinstance(nested, ModelV):
+                return call
+            known = nested.kind in ("functional", "sequential") and nested.complete
+            if not known or len(nested.outputs) != len(call.outputs) or tensor not in call.outputs:
+                return None
+            tensor = nested.outputs[call.outputs.index(tensor)]
+        return None
+
+    def uses(self, tensor: TensorV) -> list[Call] | None:
+        """Every application that takes a tensor, also behind the composite layers and nested models that hand it on; None where
+        it may be used elsewhere, as what a model gives or what leaves the code in sight."""
+        found: list[Call] = []
+        seen: set[int] = set()
+        pending = [tensor]
+        while pending:
+            each = pending.pop()
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            models = self.models_ending_in(each)
+            inside = [call for call in self.consumers(each) if not _hands_on(call)]
+            behind = [*self.aliases(each), *(out for model in models for call in self.calls_of(model) for out in call.outputs)]
+            if self.escapes(each) or any(self.is_used_itself(model) for model in models):
+                return None
+            if not (behind or self.consumers(each)):
+                return None
+            found.extend(inside)
+            pending.extend(behind)
+        return found
 
     def escapes(self, value: Value) -> bool:
         """Whether a value goes where it cannot be followed."""
@@ -396,6 +437,20 @@ class Program:
     def _guarded(self) -> dict[str, set[ast.AST]]:
         return {}
 
+    def mentions(self, *words: str) -> bool:
+        """Whether one of the words stands anywhere in the sources that were interpreted."""
+        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
+        return any(word in module.source.text for module in modules for word in words)
+
+    def reads(self, name: str) -> bool:
+        """Whether any source that was interpreted reads an attribute of this name, imports it or has it as a string."""
+        return name in self._read
+
+    @cached_property
+    def _read(self) -> set[str]:
+        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
+        return {name for module in modules for name in names_read(module.tree)}
+
     def generation(self, layer: LayerV) -> str:
         """The Keras generation of a layer, "2" or "3"."""
         return layer.generation or self._machine.generation
@@ -406,39 +461,11 @@ class Program:
         return channel_axis(info.family, self.all_arguments(layer)) if info is not None and info.family else None
 
 
-def names_as_values(tree: ast.Module) -> set[str]:
-    """The names that are read other than to call them, to derive from them, to test for them or to annotate with them."""
-    found: set[str] = set()
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
-            found.add(node.attr)
-        pending.extend(child for child in _read_by(node) if child is not None)
-    return found
-
-
-def _read_by(node: ast.AST) -> Iterable[ast.AST | None]:
-    """The children of a node, without the places where a class is only named."""
-    if isinstance(node, ast.Call):
-        named = isinstance(node.func, (ast.Name, ast.Attribute))
-        inner = [node.func.value] if isinstance(node.func, ast.Attribute) else [] if named else [node.func]
-        if isinstance(node.func, ast.Name) and node.func.id in ("super", "isinstance", "issubclass"):
-            return inner
-        return [*inner, *node.args, *node.keywords]
-    if isinstance(node, ast.ClassDef):
-        return [*node.decorator_list, *node.body]
-    if isinstance(node, ast.arg):
-        return []
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return [*node.decorator_list, node.args, *node.body]
-    if isinstance(node, ast.AnnAssign):
-        return [node.value]
-    if isinstance(node, ast.Attribute):
-        return [node.value]
-    return ast.iter_child_nodes(node)
+def _hands_on(call: Call) -> bool:
+    """Whether a call only hands its inputs to the calls inside it, which take them themselves."""
+    layer = call.layer
+    own = layer.own_class.find("call") if layer is not None and layer.own_class is not None else None
+    return own is not None and call.known_function and bool(call.children)
 
 
 def is_constant(value: Value | None, expected: object) -> bool:

@@ -260,7 +260,7 @@ def resize(call: Request) -> Shape:
     shape, size = call.first, call.value(1, "size")
     if shape is None or len(shape) != 4:
         return _like(shape)
-    wanted = shape_from(size) if isinstance(size, (TupleV, ListV)) else None
+    wanted = shape_from(size) if size is not None else None
     height, width = wanted if wanted is not None and len(wanted) == 2 else (UNKNOWN, UNKNOWN)
     first = call.plain(None, "data_format") == "channels_first"
     return (shape[0], shape[1], height, width) if first else (shape[0], height, width, shape[3])
@@ -274,7 +274,7 @@ def same_rank(call: Request) -> Shape:
 
 
 @rule("depth_to_space", "space_to_depth")
-def blocks(call: Request) -> Shape:
+def blocks(call: Request) -> Output:
     return same_rank(call)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
 
-
 INPUT = "keras.layers.InputLayer"
 
 

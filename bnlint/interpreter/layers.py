@@ -114,7 +114,7 @@ def new_own_layer(m: Machine, cls: ClassV, base: SymbolV, arguments: Arguments, 
     layer.open_arguments = arguments.open_keywords or arguments.open_positional
     if init is None and not cls.has_unknown_base:
         layer.made = made_by(m, base.path, generation, arguments, site)
-    register(m, layer, arguments.keywords, site)
+    register(m, layer, {} if isinstance(init, FunctionV) else arguments.keywords, site)
     return layer
 
 

@@ -64,8 +64,9 @@ def bind_base_arguments(m: Machine, layer: LayerV, arguments: Arguments) -> None
     if layer.symbol != "keras.layers.Layer":
         layer.arguments = {**dict(zip(names, arguments.positional)), **arguments.keywords}
         layer.open_arguments = arguments.open_keywords or arguments.open_positional
-    layer.name = arguments.keywords.get("name", layer.name)
-    layer.trainable = arguments.keywords.get("trainable", layer.trainable)
+    bound = {**dict(zip(names, arguments.positional)), **arguments.keywords}
+    layer.name = bound.get("name", layer.name)
+    layer.trainable = bound.get("trainable", layer.trainable)
     for value in (*arguments.positional, *arguments.keywords.values()):
         if isinstance(value, LayerV):
             layer.inner.append(value)

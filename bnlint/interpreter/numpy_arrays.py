@@ -53,7 +53,8 @@ def _repeat(array: Any, count: Any, axis: Any = None) -> list[Any]:
 
 
 def _tile(array: Any, count: Any) -> list[Any]:
-    return (list(array) if isinstance(array, (list, tuple)) else [array]) * count
+    items: list[Any] = list(array) if isinstance(array, (list, tuple)) else [array]
+    return items * count
 
 
 def _filled(shape: Any, value: Any, dtype: Any = None) -> Any:

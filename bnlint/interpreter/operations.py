@@ -89,4 +89,3 @@ def _with_unknown(m: Machine, arguments: Arguments, tensors: list[TensorV]) -> l
         found = [as_tensor(m, item) for item in first.items if isinstance(item, (Unknown, TensorV))]
         return [*found, *(each for each in tensors if each not in found)]
     return tensors
-

@@ -167,6 +167,8 @@ class TensorV(Value):
     """The layer of that backbone that makes it."""
     alias: TensorV | None = None
     """The tensor inside a composite layer that this output of it stands for."""
+    sizes: Value | None = None
+    """What is known of the numbers in a tensor that holds sizes, such as ``tf.shape(x)``."""
 
 
 @dataclass(slots=True, eq=False)

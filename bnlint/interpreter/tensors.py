@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from bnlint.interpreter.dispatch import CallSite, attributes, method, native
+from bnlint.interpreter.containers import subscript
+from bnlint.interpreter.dispatch import ITERATORS, CallSite, attributes, method, native
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import Call, Setting, TensorV, Training
 from bnlint.interpreter.terms import term_of
@@ -133,7 +134,24 @@ def tensor_subscript(m: Machine, container: Value, index: Value, site: CallSite)
     parts = index.items if isinstance(index, TupleV) else (index,)
     picks = tuple(_pick(part) for part in parts)
     shape = shapes.slice_shape(container.shape, picks)
-    return apply_function(m, "keras.ops.GetItem", [container], shape, site, {"key": index})
+    found = apply_function(m, "keras.ops.GetItem", [container], shape, site, {"key": index})
+    if container.sizes is not None and isinstance(found, TensorV):
+        found.sizes = subscript(m, container.sizes, index, site)
+    return found
+
+
+def iterate_tensor(m: Machine, tensor: TensorV, site: CallSite) -> Iterator[Value] | None:
+    """The parts of a tensor whose first size is known."""
+    count = tensor.shape[0] if tensor.shape else None
+    if not isinstance(count, int) or count > MAX_PARTS:
+        return None
+    parts = [tensor_subscript(m, tensor, Const(index), site) for index in range(count)]
+    return iter([part for part in parts if part is not None])
+
+
+ITERATORS[TensorV] = iterate_tensor
+MAX_PARTS = 64
+"""Parts that a tensor is taken apart into by iteration."""
 
 
 def _pick(value: Value) -> shapes.Index:
@@ -166,12 +184,15 @@ def size_value(tensor: TensorV, index: int, size: Dim, dynamic: bool) -> Value:
 
 
 def shape_from(value: Value) -> Shape:
-    """The shape that a value (a tuple or list of sizes) stands for."""
+    """The shape that a value (a tuple or list of sizes, or a tensor that holds them) stands for."""
+    if isinstance(value, TensorV) and value.sizes is not None:
+        value = value.sizes
     if not isinstance(value, (TupleV, ListV)) or getattr(value, "open", False):
         return None
+    items = [item.sizes if isinstance(item, TensorV) else item for item in value.items]
     return tuple(
         item.value if isinstance(item, Const) and (item.value is None or isinstance(item.value, int)) else UNKNOWN
-        for item in value.items
+        for item in items
     )
 
 
@@ -226,11 +247,23 @@ def int_shape(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """The shape of a tensor as a tuple."""
     value = arguments.positional[0] if arguments.positional else arguments.keywords.get("x", NONE)
     if isinstance(value, TensorV):
+        if _is_node(m, site, value):
+            rank = (len(value.shape),) if value.shape is not None else (UNKNOWN,)
+            found = apply_function(m, site.path, [value], rank, site)
+            assert isinstance(found, TensorV)
+            found.sizes = shape_value(m, value, True)
+            return found
         symbol_is_dynamic = isinstance(site.node, ast.Call) and "int_shape" not in ast.unparse(site.node.func)
         return shape_value(m, value, symbol_is_dynamic)
     if isinstance(value, (TupleV, ListV)) and not any(tensors_in(value)):
         return TupleV(tuple(value.items), "TensorShape") if not getattr(value, "open", False) else value
     return Unknown(("shape", term_of(value)))
+
+
+def _is_node(m: Machine, site: CallSite, tensor: TensorV) -> bool:
+    """Whether asking for a shape is a node of the graph: TensorFlow's function, in a functional model of Keras 2."""
+    in_graph = tensor.symbolic and site.frame.layer_call is None and (site.generation or m.generation) == "2"
+    return in_graph and site.path in ("tensorflow.shape", "keras.backend.shape")
 
 
 @native("keras.backend.ndim", "keras.ops.ndim", "tensorflow.rank")

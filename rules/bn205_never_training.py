@@ -1,0 +1,100 @@
+"""Never training.
+
+## What it does
+Reports a constant false `training` for a trainable batch normalization that starts from scratch, inside the `call` of a layer or
+model, or under Keras 2 while a functional model is built.
+
+## Why is this bad?
+The moving statistics stay at 0 and 1 while gamma and beta are trained: the layer normalizes nothing. Measured: the statistics move by
+0.00 in `fit`, and a net of six layers whose loss goes from 1.62 to 0.10 with a live normalization is at nan after one epoch.
+
+## Bad
+```python
+import keras
+
+
+class Block(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(8, use_bias=False)
+        self.bn = keras.layers.BatchNormalization()
+
+    def call(self, x, training=None):
+        return self.bn(self.dense(x), training=False)  # BN205
+
+
+model = keras.Sequential([keras.Input((4,)), Block(), keras.layers.Dense(1)])
+```
+
+## Good
+```python
+import keras
+
+
+class Block(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(8, use_bias=False)
+        self.bn = keras.layers.BatchNormalization()
+
+    def call(self, x, training=None):
+        return self.bn(self.dense(x), training=training)
+
+
+model = keras.Sequential([keras.Input((4,)), Block(), keras.layers.Dense(1)])
+```
+
+## Limits
+Silent for a backbone or a layer whose weights are loaded, where `training=False` keeps what was learnt; where the mode is what a caller
+chose or depends on a condition on the mode, where the normalization may be frozen, in code for inference, and under Keras 3 in a
+functional model, where `fit` overrides the constant.
+
+## Verify
+One `fit`: statistics that do not move while gamma does confirm the finding.
+
+## References
+- <https://keras.io/guides/transfer_learning/>
+- <https://github.com/mindee/doctr/issues/47>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bnlint.api import Finding, LayerV, Program, Rule, fixed_modes, normalizations, purpose, report
+
+RULE = Rule(code="BN205", name="never-training", severity="error")
+
+
+def check(program: Program) -> Iterator[Finding]:
+    for place in fixed_modes(program):
+        norms = [norm for call in place.calls for norm in normalizations(program, call)]
+        if place.training or not norms or any(program.may_be_frozen(norm) or may_be_learnt(program, norm) for norm in norms):
+            continue
+        call = place.calls[0]
+        assert call.layer is not None
+        if any(loaded(each.layer) or purpose(each.context) == "evaluation" for each in place.calls):
+            continue
+        message = (
+            f"{program.name(call.layer)} always runs in inference mode: its moving statistics stay at 0 and 1 while gamma and beta "
+            "are trained; pass on the mode of the model"
+        )
+        yield report(RULE, place.span, message)
+
+
+def loaded(layer: LayerV | None) -> bool:
+    return layer is None or layer.weights != "random" or (layer.backbone is not None and layer.backbone.weights != "random")
+
+
+def may_be_learnt(program: Program, norm: LayerV) -> bool:
+    """Whether a normalization, or anything that holds it, gets weights from elsewhere."""
+    pending, seen = [norm], {id(norm)}
+    targets = {id(event.target) for event in program.events("load", "copy")}
+    while pending:
+        layer = pending.pop()
+        if loaded(layer) or id(layer) in targets:
+            return True
+        more = [each for each in program.holders(layer) if id(each) not in seen]
+        seen |= {id(each) for each in more}
+        pending += more
+    return False

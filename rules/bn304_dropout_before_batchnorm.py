@@ -1,0 +1,139 @@
+"""Dropout before batch normalization.
+
+## What it does
+Reports a trainable batch normalization whose input comes from a Dropout, SpatialDropout, GaussianDropout or GaussianNoise, directly
+or through linear layers, pooling and reshaping.
+
+## Why is this bad?
+Dropout changes the variance of what it passes on, in training only. The normalization learns the variance with the noise in it and
+divides by it in inference, where there is none. Measured: the standard deviation of the normalization's output, 1.0 in
+training, is 0.71 in inference behind a rate of 0.5 (0.64 behind a ReLU, 0.90 at a rate of 0.2); linear layers between do not
+help, and a max pooling makes it worse (0.52). Every layer behind sees inputs of another scale than those it was trained on.
+
+## Bad
+```python
+import keras
+from keras import layers
+
+model = keras.Sequential(
+    [
+        keras.Input((64,)),
+        layers.Dense(128, activation="relu"),
+        layers.Dropout(0.5),
+        layers.BatchNormalization(),  # BN304
+        layers.Dense(10),
+    ]
+)
+```
+
+## Good
+```python
+import keras
+from keras import layers
+
+model = keras.Sequential(
+    [
+        keras.Input((64,)),
+        layers.Dense(128, activation="relu"),
+        layers.BatchNormalization(),
+        layers.Dropout(0.5),
+        layers.Dense(10),
+    ]
+)
+```
+
+## Limits
+Silent where the rate is not known or 0, where either layer gets a mode of its own, where the normalization may be frozen, for
+AlphaDropout, and behind a nonlinearity, another normalization, an addition, a concatenation or anything that is not known.
+
+## Verify
+The standard deviation of the normalization's output on training data: a difference of more than 10 % between training and inference
+confirms the finding.
+
+## References
+- Li et al., *Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift* (2018)
+- <https://github.com/keras-team/keras/issues/473>
+- <https://stackoverflow.com/questions/39691902/ordering-of-batch-normalization-and-dropout>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bnlint.api import Call, Finding, LayerV, Program, Related, Rule, Span, TensorV, report
+
+RULE = Rule(code="BN304", name="dropout-before-batchnorm", severity="warning")
+NOISE = tuple(
+    f"keras.layers.{name}"
+    for name in ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "GaussianNoise")
+)
+PASSES = frozenset({"pool", "global_pool", "flatten", "reshape", "permute", "crop", "pad", "upsample", "repeat_vector"})
+
+
+def check(program: Program) -> Iterator[Finding]:
+    reported: set[Span] = set()
+    discarded = {id(value) for world in program.worlds for value, _ in world.discards}  # BN101's
+    for call in program.calls():
+        norm = call.layer
+        if norm is None or not program.is_batchnorm(norm) or norm.site is None or norm.site.span in reported:
+            continue
+        if not follows_fit(call) or program.may_be_frozen(norm) or len(call.inputs) != 1:
+            continue
+        if any(id(output) in discarded for output in call.outputs):
+            continue
+        source = noise_before(program, call.inputs[0])
+        if source is None or source.layer is None:
+            continue
+        reported.add(norm.site.span)
+        message = (
+            f"{program.name(norm)} is trained behind {program.name(source.layer)} (line {source.span.line}): in inference, without "
+            "the noise, the variance it has learnt is wrong; put the dropout behind the last batch normalization"
+        )
+        yield report(RULE, norm.site.span, message, related=(Related(source.span, "noise that exists in training only"),))
+
+
+def follows_fit(call: Call) -> bool:
+    """Whether a layer's mode is the one its model runs in."""
+    return call.training.kind in ("absent", "forwarded")
+
+
+def noise_before(program: Program, tensor: TensorV) -> Call | None:
+    """The noise that reaches a tensor through nothing but linear layers."""
+    for _ in range(100):
+        call = program.producer(tensor)
+        layer = call.layer if call is not None else None
+        if call is None or layer is None or len(call.inputs) != 1 or has_own_call(layer):
+            return None
+        if layer.symbol in NOISE:
+            strength = strength_of(program, layer)
+            if strength is None:
+                return None
+            if strength > 0:
+                return call if follows_fit(call) else None
+        elif not passes(program, layer):
+            return None
+        tensor = call.inputs[0]
+    return None
+
+
+def has_own_call(layer: LayerV) -> bool:
+    return layer.own_class is not None and layer.own_class.find("call") is not None
+
+
+def strength_of(program: Program, layer: LayerV) -> float | None:
+    """The rate of a dropout, or the standard deviation of a noise; None where it is not known."""
+    info = program.info(layer)
+    value = program.argument(layer, info.dropout) if info is not None and info.dropout else None
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def passes(program: Program, layer: LayerV) -> bool:
+    """Whether a layer leaves a change of its input's variance in its output, and adds no nonlinearity."""
+    info = program.info(layer)
+    if layer.symbol == "keras.layers.TimeDistributed" and len(layer.inner) == 1:
+        return not has_own_call(layer.inner[0]) and passes(program, layer.inner[0])
+    if info is None:
+        return False
+    if info.linear or layer.symbol == "keras.layers.Activation":
+        return program.argument(layer, "activation") in (None, "linear")
+    return info.family in PASSES

@@ -1,0 +1,118 @@
+"""Axis mismatch.
+
+## What it does
+Reports a batch normalization whose constant axis is not the channel axis of the convolution or pooling that feeds it: axis 1 behind
+channels-last data, the last axis behind channels-first data.
+
+## Why is this bad?
+Keras normalizes each row or column of the picture instead of each channel, and says nothing. Measured: behind an 8 x 8 x 3
+output, `axis=1` makes a gamma of 8 entries, one for each row; behind `data_format="channels_first"`, the default axis
+makes one for each column. The model gets tied to one picture size, and the bias of the convolution, which a normalization over
+its channels would cancel, is needed.
+
+## Bad
+```python
+import keras
+from keras import layers
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(16, 3, use_bias=False)(inputs)
+x = layers.BatchNormalization(axis=1)(x)  # BN305
+x = layers.ReLU()(x)
+model = keras.Model(inputs, x)
+```
+
+## Good
+```python
+import keras
+from keras import layers
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(16, 3, use_bias=False)(inputs)
+x = layers.BatchNormalization()(x)
+x = layers.ReLU()(x)
+model = keras.Model(inputs, x)
+```
+
+## Limits
+Silent for tensors of rank 2 and for sequences with channels last, where an axis of 1 may mean the time steps; behind Flatten, Dense,
+Permute, Reshape and whatever is not known; where the axis is not known, or where the layer does not name its data format and the
+code in sight deals with `image_data_format`.
+
+## Verify
+Compares the length of gamma with the number of channels.
+
+## References
+- <https://keras.io/api/layers/normalization_layers/batch_normalization/>
+- <https://github.com/keras-team/keras/issues/1921>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bnlint.api import Call, Finding, LayerV, Program, Related, Rule, TensorV, report
+
+RULE = Rule(code="BN305", name="axis-mismatch", severity="error")
+SETTLES = frozenset({"conv", "conv_transpose", "depthwise_conv", "separable_conv", "pool", "upsample", "crop", "pad"})
+KEEPS = frozenset({"same"})
+
+
+def check(program: Program) -> Iterator[Finding]:
+    for span, instances in program.sites("keras.layers.BatchNormalization"):
+        found = [mismatch(program, layer, call) for layer in instances for call in program.calls_of(layer)]
+        source = found[0] if found else None
+        unused = any(not program.calls_of(layer) for layer in instances)
+        if unused or source is None or any(each is None for each in found) or source.layer is None:
+            continue
+        layer = instances[0]
+        axis, first = program.argument(layer, "axis"), data_format(program, source.layer) == "channels_first"
+        message = (
+            f"{program.name(layer)} normalizes over axis {axis}, but {program.name(source.layer)} in line {source.span.line} has its "
+            f"channels on axis {1 if first else -1}: it has a gamma for each row or column instead of each channel; "
+            f"{'pass axis=1' if first else 'leave the axis at its default, -1'}"
+        )
+        yield report(RULE, span, message, related=(Related(source.span, "the channels are settled here"),))
+
+
+def mismatch(program: Program, layer: LayerV, call: Call) -> Call | None:
+    """The application that settles where the channels lie, if the normalization runs over another axis."""
+    axis = program.argument(layer, "axis")
+    if not isinstance(axis, int) or isinstance(axis, bool) or len(call.inputs) != 1:
+        return None
+    source = settled(program, call.inputs[0])
+    if source is None or source.layer is None:
+        return None
+    rank = (program.info(source.layer).rank or 0) + 2  # type: ignore[union-attr]
+    if not -rank <= axis < rank:
+        return None
+    layout = data_format(program, source.layer)
+    if layout == "channels_last":
+        return source if rank >= 4 and axis % rank == 1 else None
+    return source if layout == "channels_first" and axis % rank == rank - 1 else None
+
+
+def settled(program: Program, tensor: TensorV) -> Call | None:
+    """The convolution or pooling whose channel axis a tensor has, through layers that keep all axes."""
+    for _ in range(100):
+        call = program.producer(tensor)
+        layer = call.layer if call is not None else None
+        if call is None or layer is None or len(call.inputs) != 1:
+            return None
+        info = program.info(layer)
+        if info is None or (layer.own_class is not None and layer.own_class.find("call") is not None):
+            return None
+        if info.family in SETTLES:
+            return call if info.rank else None
+        if info.family not in KEEPS or info.name == "keras.layers.InputLayer":
+            return None
+        tensor = call.inputs[0]
+    return None
+
+
+def data_format(program: Program, layer: LayerV) -> str | None:
+    """The data format that a layer is given; channels last where nothing in sight deals with the format."""
+    given = program.argument(layer, "data_format")
+    if type(given) is str:
+        return given
+    return "channels_last" if given is None and not program.mentions("image_data_format", "image_dim_ordering") else None
