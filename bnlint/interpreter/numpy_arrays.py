@@ -54,7 +54,7 @@ def _repeat(array: Any, count: Any, axis: Any = None) -> list[Any]:
 
 def _tile(array: Any, count: Any) -> list[Any]:
     items: list[Any] = list(array) if isinstance(array, (list, tuple)) else [array]
-    return items * count
+    return items * int(count)
 
 
 def _filled(shape: Any, value: Any, dtype: Any = None) -> Any:
