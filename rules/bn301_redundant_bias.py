@@ -79,15 +79,21 @@ def check(program: Program) -> Iterator[Finding]:
         if place in reported or end.call is None:
             continue
         reported.add(place)
-        through = "" if end.direct else ", which it reaches through operations that keep it,"
+        through = "" if end.direct else ", through operations that keep it"
         message = (
-            f"bias of {program.name(layer)} is cancelled by the batch normalization{through}{where(end.call.span, place)}"
+            f"bias of {name(program, instances)} is cancelled by the batch normalization{where(end.call.span, place)}{through}"
             f"; pass {switch(program, layer)}=False"
         )
         if any(each.weights in ("loaded", "pretrained") for each in instances):
             message += " (weights saved with the bias would no longer load)"
         normalized = Related(end.call.span, "normalized here")
         yield report(RULE, place, message, related=(normalized,), fix=fix(program, layer) if place == span else None)
+
+
+def name(program: Program, instances: list[LayerV]) -> str:
+    """What the layers made at a site are called: their class, where their names differ."""
+    names = {program.name(layer) for layer in instances}
+    return names.pop() if len(names) == 1 else program.name(instances[0]).partition(" ")[0]
 
 
 def where(span: Span, place: Span) -> str:

@@ -9,6 +9,9 @@ WORLDS = 12
 FEW_WORLDS = 4
 """Courses of an entry point whose first one is long."""
 
+LONG_COURSE = 3_000
+"""Steps from which on a course is long."""
+
 COURSE_STEPS = 120_000
 """Steps of all courses of one entry point, as far as the first one foretells them."""
 

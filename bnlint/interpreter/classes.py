@@ -7,7 +7,7 @@ import ast
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.dispatch import METHODS, NATIVES, CallSite, attributes, calls, native, sets_attributes
 from bnlint.interpreter.machine import Machine
-from bnlint.interpreter.objects import is_record, named_fields, new_object, own_maker
+from bnlint.interpreter.objects import field_names, is_record, named_fields, new_object, own_maker
 from bnlint.interpreter.records import LayerV, ModelV
 from bnlint.interpreter.scope import Frame, Scope
 from bnlint.interpreter.signals import Raised
@@ -21,7 +21,6 @@ from bnlint.interpreter.values import (
     DictV,
     FunctionV,
     InstanceV,
-    ListV,
     MethodV,
     NativeMethodV,
     PropertyV,
@@ -177,14 +176,8 @@ class FactoryField(Value):
 def _fill_fields(m: Machine, cls: ClassV, instance: Value, arguments: Arguments, site: CallSite) -> None:
     if not isinstance(instance, InstanceV):
         return
-    names: list[str] = []
-    for each in reversed(cls.mro):
-        declared = each.attributes.get("__annotations__") if isinstance(each, ClassV) else None
-        if isinstance(declared, ListV):
-            found = [item.value for item in declared.items if isinstance(item, Const)]
-            names += [name for name in found if name not in names]
     m.touch(instance)
-    for index, name in enumerate(names):
+    for index, name in enumerate(field_names(cls)):
         value = arguments.get(index, name)
         if value is None:
             value = cls.find(name)

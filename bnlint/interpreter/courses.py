@@ -24,7 +24,8 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
 
     Each run starts from the same state: what it changes is undone, except, with ``keep``, what the first one does.
     Every side of every condition is taken in at least one run, as far as the budget of worlds goes; where it does
-    not, the function with the condition is noted as uncertain.
+    not, the function with the condition is noted as uncertain. A long course, such as one of many variants of a big
+    model, leaves out conditions of which another entry point has taken both sides.
     """
     worlds: list[World] = []
     with _fresh(m) as forks:
@@ -33,9 +34,11 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
         if forks or not keep:
             _undo(m)
         tried: set[frozenset[tuple[Term, bool]]] = set()
-        limit = max(budget.FEW_WORLDS, min(budget.WORLDS, budget.COURSE_STEPS // max(1, budget.STEPS - m.steps)))
+        used = budget.STEPS - m.steps
+        settled = m.settled() if used > budget.LONG_COURSE else frozenset()
+        limit = max(budget.FEW_WORLDS, min(budget.WORLDS, budget.COURSE_STEPS // max(1, used)))
         while len(worlds) < limit and (len(worlds) < 2 or any(concerns(m, world) for world in worlds)):
-            forced = _next(forks, tried, len(worlds) == 1)
+            forced = _next({key: fork for key, fork in forks.items() if fork.statement not in settled}, tried, len(worlds) == 1)
             if forced is None:
                 break
             worlds.append(_run(m, name, module, parent, action, forced))

@@ -233,6 +233,10 @@ class Machine:
             self.sides_at.setdefault(fork.statement, set()).update(fork.sides)
             self.functions_at[fork.statement] = fork.function.node
 
+    def settled(self) -> frozenset[ast.AST]:
+        """The statements with a condition of which both sides have been taken."""
+        return frozenset(statement for statement, sides in self.sides_at.items() if len(sides) == 2)
+
     def uncertain_functions(self) -> set[ast.AST]:
         """The functions with a condition of which one side was never followed."""
         return {self.functions_at[statement] for statement, sides in self.sides_at.items() if len(sides) < 2}

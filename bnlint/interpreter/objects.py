@@ -1,8 +1,10 @@
-"""``__new__``: making an object before ``__init__``, also where the class derives from a named tuple."""
+"""Making objects before ``__init__``, and what Python offers on records: named tuples and dataclasses."""
 
 from __future__ import annotations
 
-from bnlint.interpreter.dispatch import CallSite, method, native
+from collections.abc import Iterator
+
+from bnlint.interpreter.dispatch import ITERATORS, CallSite, method, native
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.values import (
     Arguments,
@@ -11,13 +13,18 @@ from bnlint.interpreter.values import (
     DictV,
     FunctionV,
     InstanceV,
+    ListV,
     NamedTupleV,
     StaticMethodV,
     SuperV,
+    TupleV,
     Unknown,
     Value,
     unknown,
 )
+
+MAX_DEPTH = 30
+"""Records within records."""
 
 
 def own_maker(cls: ClassV) -> FunctionV | None:
@@ -30,6 +37,17 @@ def own_maker(cls: ClassV) -> FunctionV | None:
 def named_fields(cls: ClassV) -> NamedTupleV | None:
     """The named tuple that a class derives from."""
     return next((each for each in cls.mro if isinstance(each, NamedTupleV)), None)
+
+
+def field_names(cls: ClassV) -> list[str]:
+    """The fields of a dataclass or of a class derived from NamedTuple, inherited ones first."""
+    names: list[str] = []
+    for each in reversed(cls.mro):
+        declared = each.attributes.get("__annotations__") if isinstance(each, ClassV) else None
+        if isinstance(declared, ListV):
+            found = [item.value for item in declared.items if isinstance(item, Const)]
+            names += [name for name in found if name not in names]
+    return names
 
 
 def is_record(cls: ClassV) -> bool:
@@ -47,6 +65,59 @@ def replace_fields(m: Machine, site: CallSite, record: InstanceV, arguments: Arg
 def as_dictionary(m: Machine, site: CallSite, record: InstanceV, arguments: Arguments) -> Value:
     """``record._asdict()``."""
     return DictV({("c", name): (Const(name), value) for name, value in record.attributes.items()}, record.open)
+
+
+def iterate_record(m: Machine, record: InstanceV, site: CallSite) -> Iterator[Value] | None:
+    """The items of an instance of a class derived from a named tuple."""
+    if not isinstance(record.cls, ClassV) or not is_record(record.cls) or record.open and not record.attributes:
+        return None
+    return iter(list(record.attributes.values()))
+
+
+ITERATORS[InstanceV] = iterate_record
+
+
+@native("dataclasses.replace", "attr.evolve", "attrs.evolve", "copy.replace")
+def replace(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """``dataclasses.replace(record, name=value)``: made anew from the fields."""
+    record = m.resolve(arguments.positional[0]) if arguments.positional else None
+    if not isinstance(record, InstanceV) or not isinstance(record.cls, ClassV):
+        m.escape_all(arguments.values())
+        return unknown("a changed record")
+    if is_record(record.cls):
+        return replace_fields(m, site, record, arguments)
+    kept = {name: record.attributes[name] for name in field_names(record.cls) if name in record.attributes}
+    return m.call(record.cls, Arguments([], {**kept, **arguments.keywords}, False, arguments.open_keywords), site)
+
+
+@native("dataclasses.asdict", "attr.asdict", "attrs.asdict")
+def asdict(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """``dataclasses.asdict(record)``: a copy, dataclasses and containers inside copied too."""
+    return _plainer(m, m.resolve(arguments.positional[0]), 0) if arguments.positional else unknown("asdict()")
+
+
+def _plainer(m: Machine, value: Value, depth: int) -> Value:
+    m.step()
+    if depth > MAX_DEPTH:
+        return unknown("a record nested too deeply")
+    if isinstance(value, InstanceV) and isinstance(value.cls, ClassV) and value.cls.dataclass:
+        fields = {name: value.attributes[name] for name in field_names(value.cls) if name in value.attributes}
+        return DictV({("c", name): (Const(name), _plainer(m, item, depth + 1)) for name, item in fields.items()})
+    if isinstance(value, ListV):
+        return ListV([_plainer(m, item, depth + 1) for item in value.items], value.open, value.kind)
+    if isinstance(value, TupleV):
+        return TupleV(tuple(_plainer(m, item, depth + 1) for item in value.items), value.kind, value.fields)
+    if isinstance(value, DictV):
+        items = {key: (name, _plainer(m, item, depth + 1)) for key, (name, item) in value.items.items()}
+        return DictV(items, value.open, value.default)
+    return value
+
+
+@native("dataclasses.astuple", "attr.astuple")
+def astuple(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """``dataclasses.astuple(record)``."""
+    found = asdict(m, site, arguments)
+    return TupleV(tuple(item for _, item in found.items.values())) if isinstance(found, DictV) else found
 
 
 def new_object(m: Machine, cls: ClassV, arguments: Arguments, site: CallSite) -> Value:
