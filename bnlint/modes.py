@@ -38,12 +38,18 @@ def fixed_modes(program: Program) -> Iterator[FixedMode]:
     places: dict[Span, _Place] = {}
     for world in program.worlds:
         for call in world.calls:
-            if call.layer is not None and (call.parent is not None or call.setting == "graph"):
+            if call.layer is not None and (call.parent is not None or _in_graph(program, call)):
                 _note(program, places.setdefault(call.span, _Place()), call, world)
     for span, place in places.items():
         mode = next(iter(place.modes)) if len(place.modes) == 1 else None
         if mode is not None and place.chosen <= place.modes and all(len(sides) == 2 for sides in place.sides.values()):
             yield FixedMode(span, mode, place.calls)
+
+
+def _in_graph(program: Program, call: Call) -> bool:
+    """Whether an application becomes part of a model: one whose result is dropped only builds the layer."""
+    used = any(program.consumers(tensor) or program.models_ending_in(tensor) for tensor in call.outputs)
+    return call.setting == "graph" and used
 
 
 def _note(program: Program, place: _Place, call: Call, world: World) -> None:
