@@ -44,7 +44,7 @@ def models_of(
     arguments: Mapping[str, object] | None = None,
     version: str = "auto",
 ) -> list[Json]:
-    """The models recovered from a file, as DESIGN's graph JSON.
+    """The models recovered from a file, as ``bnlint graph --output-format json`` prints them.
 
     With ``name``, the function or class of that name is interpreted with its defaults and ``arguments`` (parameter to
     Python literal), and its model comes first. Raises :class:`NoSuchName`, ``bnlint.parse.ParseError`` and
