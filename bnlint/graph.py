@@ -58,10 +58,11 @@ def models_of(
         raise machine.modules.failures.get(file) or FileNotFoundError(file)
     writer = Writer(machine)
     if name is None:
-        entries.run(project.context([file]))
-        for world in machine.worlds:
-            if world.module is module:
-                writer.add_world(world)
+        machine.keep_all = True
+        entries.run(project.context([file]) or [file])
+        first = {world.entry: world for world in reversed(machine.worlds) if world.module is module}
+        for world in sorted(first.values(), key=machine.worlds.index):
+            writer.add_world(world)
     else:
         entries.load(module)
         world, result = call_definition(machine, entries, module, name, arguments or {})

@@ -51,7 +51,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
     alive = [world for world in worlds if not world.raised]
     first.lost = not alive
     for world in alive or worlds[:1]:
-        if keep or concerns(m, world):
+        if keep or m.keep_all or concerns(m, world):
             m.worlds.append(world)
         else:
             m.plain_sites.update(layer.site.span for layer in world.layers if layer.site is not None)

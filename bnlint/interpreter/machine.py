@@ -90,6 +90,8 @@ class Machine:
         self.places: dict[int, int] = {}
         self.sides: dict[Term, bool] = {}
         self.plain_sites: set[Span] = set()
+        self.keep_all = False
+        """Whether models without normalization matter, too."""
         self.sides_at: dict[ast.AST, set[bool]] = {}
         self.functions_at: dict[ast.AST, ast.AST] = {}
         self.created: list[FunctionV] = []
