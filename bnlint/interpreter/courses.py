@@ -45,7 +45,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
             _undo(m)
         for fork in forks.values():
             m.note_sides(fork)
-        first.explored = all(len(fork.sides) == 2 for fork in forks.values())
+        first.explored = all(fork.inner or len(fork.sides) == 2 for fork in forks.values())
         if keep and forks:
             worlds[0] = first = _run(m, name, module, parent, action, {})
     alive = [world for world in worlds if not world.raised]

@@ -297,7 +297,8 @@ def _call_own(m: Machine, layer: LayerV, own: ClassV, call: Call, arguments: Arg
     declares = own.find("compute_output_shape")
     if isinstance(result, TensorV) and result.shape is None and isinstance(declares, FunctionV):
         declared = run_function(m, declares, Arguments([layer, _build_shape(m, call)], {}), inner, layer)
-        result.shape = shape_from(m.resolve(declared))
+        shape = shape_from(m.resolve(declared))
+        result.shape = shape if shape is not None and UNKNOWN not in shape else None
     return result
 
 

@@ -42,13 +42,14 @@ if TYPE_CHECKING:
 class Fork:
     """A condition that is not known: the sides seen so far, where it stands, and the sides taken on the way to it."""
 
-    __slots__ = ("function", "sides", "statement", "way")
+    __slots__ = ("function", "inner", "sides", "statement", "way")
 
     def __init__(self, frame: Frame | None, way: dict[Term, bool]) -> None:
         self.sides: set[bool] = set()
         self.function = frame.function if frame is not None else None
         self.statement = frame.statement if frame is not None else None
         self.way = way
+        self.inner = frame is not None and frame.layer_call is not None
 
 
 class Hooks(Protocol):

@@ -26,6 +26,10 @@ from bnlint.interpreter.values import (
     unknown,
 )
 
+NAMESPACES = ("argparse.Namespace", "types.SimpleNamespace")
+PLAIN_BASES = frozenset({"builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol", *NAMESPACES})
+"""Bases outside the project that give their instances no attributes that matter."""
+
 
 class KerasHooks:
     """What the interpreter's core asks of the part that knows Keras."""
@@ -35,7 +39,7 @@ class KerasHooks:
         if base is not None:
             return new_own_layer(m, cls, base, arguments, site)
         outside = any(isinstance(each, Unknown) for each in cls.mro)
-        library = any(each.path != "builtins.object" for each in cls.symbols())
+        library = any(each.path not in PLAIN_BASES for each in cls.symbols())
         return InstanceV(cls, {}, open=outside or library)
 
     def initialise(self, m: Machine, instance: Value, arguments: Arguments, site: CallSite) -> None:
@@ -44,6 +48,8 @@ class KerasHooks:
         elif isinstance(instance, LayerV):
             bind_base_arguments(m, instance, arguments)
         elif isinstance(instance, InstanceV):
+            if isinstance(instance.cls, ClassV) and any(each.path in NAMESPACES for each in instance.cls.symbols()):
+                instance.attributes.update(arguments.keywords)
             instance.attributes.setdefault("args", TupleV(tuple(arguments.positional)))
 
     def model_layers(self, m: Machine, model: ModelV) -> list[LayerV]:

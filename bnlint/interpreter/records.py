@@ -270,7 +270,7 @@ class World:
     """Every world of this entry point ends in an exception."""
     forked: bool = False
     explored: bool = False
-    """Both sides of every condition of the entry point were taken, in one world or another."""
+    """Both sides of every condition were taken, in one world or another, but for those inside a layer's own ``call``."""
 
     def history(self) -> list[Event]:
         """All events that happened in this world, those of the module's body first."""
