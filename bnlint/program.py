@@ -7,7 +7,7 @@ the source is answered by None, and a rule stays silent on it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 
 from bnlint.finding import Span
@@ -15,7 +15,7 @@ from bnlint.interpreter.layers import direct_sublayers, layers_in, plain_argumen
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import BATCHNORM, holds_batchnorm
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
-from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Unknown, Value
+from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Value
 from bnlint.keras_api.shapes import UNKNOWN, channel_axis
 from bnlint.keras_api.table import LayerInfo, Resolved
 from bnlint.reads import names_as_values, names_read
@@ -366,10 +366,6 @@ class Program:
         modules = [module for module in self._machine.modules.by_path.values() if module is not None]
         return {name for module in modules for name in names_as_values(module.tree)}
 
-    def subclasses(self, cls: ClassV) -> list[ClassV]:
-        """The project's classes that derive from a class of the project."""
-        return [each for each in self._machine.classes.values() if cls in each.mro[1:]]
-
     def own_layers(self, cls: ClassV) -> list[LayerV]:
         """The instances of a project's layer or model class."""
         return self._own_layers.get(cls.node, [])
@@ -475,21 +471,6 @@ def is_constant(value: Value | None, expected: object) -> bool:
     return bool(value.value) is expected if isinstance(expected, bool) else bool(value.value == expected)
 
 
-def is_known(value: Value | None) -> bool:
-    """Whether a value is known at all."""
-    return value is not None and not isinstance(value, Unknown)
-
-
 def functions_around(context: Context) -> list[FunctionV]:
     """The functions in which something happens, innermost first."""
     return [each.function for each in context.chain() if each.function is not None]
-
-
-def unique(spans: Iterable[Span]) -> list[Span]:
-    """Spans, each once, in order."""
-    return sorted(set(spans))
-
-
-def only(values: Sequence[object]) -> object | None:
-    """The one value that all are equal to."""
-    return values[0] if values and all(value == values[0] for value in values) else None

@@ -71,7 +71,7 @@ from collections.abc import Iterator
 
 from bnlint.api import Call, ClassV, Finding, FunctionV, LayerV, ModelV, Program, Related, Rule, functions_around, report
 
-RULE = Rule(code="BN202", name="missing-training-argument", severity="error", fix="unsafe", supersedes=("BN205", "BN210"))
+RULE = Rule(code="BN202", name="missing-training-argument", severity="error", supersedes=("BN205", "BN210"))
 
 
 def check(program: Program) -> Iterator[Finding]:

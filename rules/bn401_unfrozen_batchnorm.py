@@ -57,7 +57,7 @@ from collections.abc import Iterator
 from bnlint.api import Event, Finding, LayerV, ModelV, Program, Related, Rule, Span, is_constant, report
 
 SETTLES = ("fit", "train_on_batch", "compile", "trainable", "evaluate", "predict")
-RULE = Rule(code="BN401", name="unfrozen-batchnorm", severity="error", fix="unsafe", supersedes=("BN205", "BN211"))
+RULE = Rule(code="BN401", name="unfrozen-batchnorm", severity="error", supersedes=("BN205", "BN211"))
 
 
 def check(program: Program) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from bnlint.interpreter.layers import make_site, register
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
 from bnlint.interpreter.tensors import shape_from, tensors_in
-from bnlint.interpreter.values import Arguments, Const, SymbolV, TupleV, Unknown, Value
+from bnlint.interpreter.values import Arguments, Const, SymbolV, TupleV, Value
 from bnlint.keras_api.records import Application
 from bnlint.keras_api.shapes import UNKNOWN, Shape
 
@@ -127,8 +127,3 @@ def load_model(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     model.arguments = dict(arguments.keywords)
     register(m, model, {}, site)
     return model
-
-
-def unknown_layers(model: ModelV) -> Unknown:
-    """The layers of a model that cannot be told."""
-    return Unknown(("layers", ("?", id(model))))

@@ -61,18 +61,13 @@ def annotated_assignment(m: Machine, node: ast.AnnAssign, frame: Frame) -> None:
 
 @executes(ast.AugAssign)
 def augmented_assignment(m: Machine, node: ast.AugAssign, frame: Frame) -> None:
-    left = m.eval(_as_load(node.target), frame)
+    left = m.eval(node.target, frame)
     right = m.eval(node.value, frame)
     site = CallSite(node, frame)
     result = inplace(m, type(node.op), left, right, site)
     if result is None:
         result = operate(m, type(node.op), left, right, site)
     assign(m, node.target, result, frame)
-
-
-def _as_load(target: ast.expr) -> ast.expr:
-    """The target of ``+=`` is read first; the evaluator does not look at its context."""
-    return target
 
 
 @executes(ast.Delete)
