@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 
+from bnlint.backend import backend_around
 from bnlint.finding import Span
 from bnlint.interpreter.layers import direct_sublayers, layers_in, plain_arguments, plain_value, wrapped_arguments
 from bnlint.interpreter.machine import Machine
@@ -450,6 +452,20 @@ class Program:
     def generation(self, layer: LayerV) -> str:
         """The Keras generation of a layer, "2" or "3"."""
         return layer.generation or self._machine.generation
+
+    def backend(self, place: LayerV | Span) -> str | None:
+        """The backend that Keras runs on there, such as "jax", as far as the code tells; None where nothing tells it."""
+        if isinstance(place, LayerV):
+            if self.generation(place) == "2":
+                return "tensorflow"
+            place = place.site.span if place.site is not None else Span("", 0, 0, 0, 0)
+        if place.path not in self._backends:
+            self._backends[place.path] = backend_around(self._machine.modules, Path(place.path))
+        return self._backends[place.path]
+
+    @cached_property
+    def _backends(self) -> dict[str, str | None]:
+        return {}
 
     def channel_axis(self, layer: LayerV) -> int | None:
         """The axis of a layer's output on which its channels lie."""
