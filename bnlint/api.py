@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
@@ -49,6 +50,8 @@ __all__ = [
     "purpose",
     "report",
     "shift_ends",
+    "with_keyword",
+    "without_keywords",
 ]
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from bnlint.finding import Span
 from bnlint.interpreter.scope import Module
+from bnlint.source import Source
 
 Kind = Literal["import", "attribute", "name"]
 
@@ -25,6 +26,9 @@ class Reference:
     span: Span
     kind: Kind
     node: ast.AST
+    source: Source
+    call: ast.Call | None = None
+    """The call of what is named."""
 
 
 def references(module: Module) -> Iterator[Reference]:
@@ -34,12 +38,12 @@ def references(module: Module) -> Iterator[Reference]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and not node.level and node.module:
             for alias in node.names:
-                yield Reference((f"{node.module}.{alias.name}",), module.source.span(alias), "import", node)
+                yield Reference((f"{node.module}.{alias.name}",), module.source.span(alias), "import", node, module.source)
         elif isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load):
             names = tuple(dotted_names(node, aliases))
             if names:
                 kind: Kind = "attribute" if isinstance(node, ast.Attribute) else "name"
-                yield Reference(names, module.source.span(called.get(node, node)), kind, node)
+                yield Reference(names, module.source.span(called.get(node, node)), kind, node, module.source, called.get(node))
 
 
 def dotted_names(node: ast.expr, aliases: dict[str, set[str]]) -> list[str]:

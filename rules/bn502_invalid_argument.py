@@ -31,7 +31,9 @@ model = keras.Model(inputs, keras.layers.ReLU()(x))
 ```
 
 ## Fix safety
-A keyword with an exact equivalent gets today's name; the original raises, so that this is safe. There is no fix for the others.
+Safe where the result is what was meant: a keyword with an exact equivalent gets today's name, and one that says what holds anyway
+(`fused`, `mode=0`, `weights=None`, `affine=True`) is left out; the original raises. Unsafe where it is a guess: a name close to that
+of a parameter, and `training`, which is left out here and belongs into the call. There is no fix for the others.
 
 ## Limits
 Silent for keywords that arrive through a dictionary which is not known, for classes that are not Keras's own, for layers made in a
@@ -50,12 +52,13 @@ Constructs the layer: an exception confirms the finding.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from bnlint.api import Edit, Finding, Fix, LayerV, Program, Rule, Span, expects_an_error, report
+from bnlint.api import UNKNOWN, Edit, Finding, Fix, LayerV, Program, Rule, Span, expects_an_error, report, without_keywords
 
-RULE = Rule(code="BN502", name="invalid-argument", severity="error", fix="safe")
+RULE = Rule(code="BN502", name="invalid-argument", severity="error", fix="unsafe")
 RENAMED = {
     "eps": "epsilon",
     "decay": "momentum",
@@ -64,16 +67,31 @@ RENAMED = {
     "moving_mean_init": "moving_mean_initializer",
     "moving_variance_init": "moving_variance_initializer",
 }
+DROPPED: dict[str, tuple[object, ...]] = {
+    "fused": (True, False, None),
+    "mode": (0,),
+    "weights": (None,),
+    "virtual_batch_size": (None,),
+    "adjustment": (None,),
+    "dynamic": (None, False),
+    "implementation": (None, 1, 2),
+    "affine": (True,),
+    "track_running_stats": (True,),
+    "batch_size": (None,),
+    "renorm": (False,),
+}
+"""The values with which an argument says what holds without it."""
 RELATED = {
     "affine": "pass center and scale",
     "training": "it belongs to the call of the layer",
     "is_training": "training belongs to the call of the layer",
-    "moving_average_fraction": "it is called momentum",
     "use_bias": "pass center",
     "data_format": "pass axis",
     "units": "the size comes from the input",
     "num_features": "the size comes from the input",
 }
+MODE = ("training", "is_training")
+"""The arguments of the call that are taken for the constructor's."""
 ONLY_IN_KERAS_2 = {"fused", "virtual_batch_size", "adjustment", "renorm", "renorm_clipping", "renorm_momentum"}
 
 
@@ -122,19 +140,45 @@ def message(program: Program, layer: LayerV, names: list[str]) -> str:
 def advice(names: list[str]) -> str:
     parts = []
     for name in names:
-        closest = get_close_matches(name, [*RENAMED.values(), "momentum", "center", "scale", "axis", "trainable"], 1, 0.8)
-        renamed = RENAMED.get(name) or next(iter(closest), None)
+        renamed = RENAMED.get(name) or near(name)
         parts.append(f"it is called {renamed}" if renamed else RELATED.get(name, f"leave {name} out"))
     return "; ".join(dict.fromkeys(parts))
 
 
 def fix(program: Program, layer: LayerV, names: list[str]) -> Fix | None:
-    """Today's names, where all of the keywords have one and stand in the call."""
-    edits = []
-    for name in names:
-        span = program.argument_span(layer, name)
-        text = program.text(span) if span is not None else ""
-        if span is None or name not in RENAMED or not text.startswith(name) or RENAMED[name] in program.keywords_made(layer):
-            return None
-        edits.append(Edit(span, RENAMED[name] + text.removeprefix(name)))
-    return Fix("Use today's names", "safe", tuple(edits))
+    """Today's names, and without what goes without saying; unsafe where something that was meant gets lost, or is a guess."""
+    call = layer.made.site.node if layer.made is not None else None
+    if layer.made is None or not isinstance(call, ast.Call) or not all(program.argument_span(layer, each) for each in names):
+        return None
+    given, made = program.keywords_made(layer), program.made(layer)
+    axis, place = made.get("axis"), program.argument_span(layer, "axis")
+    if (
+        names == ["axis"]
+        and place is not None
+        and isinstance(axis, (list, tuple))
+        and len(axis) == 1
+        and isinstance(axis[0], int)
+    ):
+        return Fix("Pass the one axis", "safe", (Edit(place, f"{'axis=' if 'axis' in given else ''}{axis[0]}"),))
+    renamed = {each: RENAMED.get(each) or near(each) for each in names}
+    dropped = [each for each in names if not renamed[each]]
+    spans = {name: span for name in names if renamed[name] and (span := program.argument_span(layer, name))}
+    if any(made.get(each, UNKNOWN) not in DROPPED.get(each, ()) and each not in MODE for each in dropped):
+        return None
+    if any(renamed[each] in given or not program.text(span).startswith(each) for each, span in spans.items()):
+        return None
+    rest = without_keywords(layer.made.site.module.source, call, dropped)
+    if rest is None:
+        return None
+    edits = [Edit(span, f"{renamed[name]}{program.text(span).removeprefix(name)}") for name, span in spans.items()]
+    guessed = any(each not in RENAMED for each in spans) or any(each in MODE for each in dropped)
+    return Fix("Use today's names" if spans else "Leave it out", "unsafe" if guessed else "safe", (*edits, *rest))
+
+
+def near(name: str) -> str | None:
+    """The parameter that a name was probably meant to be."""
+    if name == "moving_average_fraction":
+        return "momentum"
+    return next(
+        iter(get_close_matches(name, [*RENAMED.values(), "momentum", "center", "scale", "axis", "trainable"], 1, 0.8)), None
+    )

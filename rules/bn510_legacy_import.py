@@ -25,6 +25,10 @@ from keras.models import Sequential
 model = Sequential([Dense(8, use_bias=False), BatchNormalization(), Dense(1)])
 ```
 
+## Fix safety
+Today's path takes the place of the old one (`synchronized=True` is passed in place of `SyncBatchNormalization`); the original raises,
+so that this is safe. There is no fix for the functions of `tf.contrib`, and where the old module is bound to a name of its own.
+
 ## Limits
 Silent for Keras 2, for other layers on such a path, in a `try`, where versions are tested, and for private paths that still work
 (`keras.src`). The path is reported where it is written: in the import, or where the attribute is read.
@@ -39,16 +43,25 @@ Imports the name: an exception confirms the finding.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from bnlint.api import Finding, Program, Rule, Span, report
+from bnlint.api import Edit, Finding, Fix, Program, Reference, Rule, Span, report, with_keyword
 
-RULE = Rule(code="BN510", name="legacy-import", severity="error")
+RULE = Rule(code="BN510", name="legacy-import", severity="error", fix="safe")
 NORM = "keras.layers.BatchNormalization"
 SYNC = "keras.layers.experimental.SyncBatchNormalization"
 CONTRIB = ("tensorflow.contrib.layers.batch_norm", "tensorflow.contrib.slim.batch_norm")
 PRIVATE = {"src", "_tf_keras", "api", "_api", "_impl"}
 """Words of paths that are nobody's business, but work."""
+ROOTS = {
+    "tensorflow": "keras.layers.",
+    "tensorflow.keras": "layers.",
+    "keras": "layers.",
+    "tensorflow.keras.layers": "",
+    "keras.layers": "",
+}
+"""What may be bound to a name, and the way from there to the layers."""
 
 
 def check(program: Program) -> Iterator[Finding]:
@@ -60,7 +73,8 @@ def check(program: Program) -> Iterator[Finding]:
         if None in found or program.is_guarded_node(reference.node, reference.span.path):
             continue
         reported.add(reference.span)
-        yield report(RULE, reference.span, f"{reference.names[0]} no longer exists: importing it raises; {found[0]}")
+        message = f"{reference.names[0]} no longer exists: importing it raises; {found[0]}"
+        yield report(RULE, reference.span, message, fix=fix(program, reference))
 
 
 def advice(program: Program, dotted: str) -> str | None:
@@ -75,6 +89,53 @@ def advice(program: Program, dotted: str) -> str | None:
     parts = set(dotted.split("."))
     if dotted.startswith("keras_core") or (parts & PRIVATE and resolved.name == NORM and not parts & {"_v1", "_v2"}):
         return None
-    root = "tensorflow.keras" if dotted.startswith("tensorflow") else "keras"
-    path = f"use {root}.layers.BatchNormalization"
+    path = f"use {root(dotted)}.layers.BatchNormalization"
     return path if resolved.name == NORM else f"{path} with synchronized=True"
+
+
+def root(dotted: str) -> str:
+    return "tensorflow.keras" if dotted.startswith("tensorflow") else "keras"
+
+
+def fix(program: Program, reference: Reference) -> Fix | None:
+    """Today's path in place of the old one, in an import or where the class is used."""
+    name = reference.names[0]
+    resolved, _ = program.resolve(name)
+    if name in CONTRIB or len(reference.names) > 1 or resolved is None:
+        return None
+    if isinstance(reference.node, ast.ImportFrom):
+        edits = in_import(program, reference, reference.node) if resolved.name == NORM else None
+    else:
+        edits = in_use(program, reference, resolved.name == SYNC)
+    return Fix("Use today's path", "safe", tuple(edits)) if edits else None
+
+
+def in_import(program: Program, reference: Reference, node: ast.ImportFrom) -> list[Edit] | None:
+    """The import taken apart: what is not at home in ``keras.layers`` stays where it is."""
+    source = reference.source
+    old = [each for each in node.names if advice(program, f"{node.module}.{each.name}") is None]
+    new = [ast.alias(NORM.rpartition(".")[2], each.asname or each.name) for each in node.names if each not in old]
+    for each in new:
+        each.asname = None if each.asname == each.name else each.asname
+    lines = [ast.ImportFrom(f"{root(reference.names[0])}.layers", new, 0)]
+    lines += [ast.ImportFrom(node.module, old, 0)] if old else []
+    place = source.span(node)
+    if "#" in source.segment(place):
+        return None
+    return [Edit(place, f"\n{' ' * node.col_offset}".join(ast.unparse(each) for each in lines))]
+
+
+def in_use(program: Program, reference: Reference, synchronized: bool) -> list[Edit] | None:
+    """The chain of attributes from the name that an import binds."""
+    source, node = reference.source, reference.node
+    if not isinstance(node, ast.Attribute):
+        return None
+    written = source.segment(source.span(node))
+    bound = reference.names[0].removesuffix(written[written.find(".") :])
+    if bound not in ROOTS or f"{bound}{written[written.find('.') :]}" != reference.names[0]:
+        return None
+    edits = [Edit(source.span(node), f"{written.partition('.')[0]}.{ROOTS[bound]}BatchNormalization")]
+    if synchronized:
+        last = with_keyword(source, reference.call, "synchronized=True") if reference.call is not None else None
+        return [*edits, last] if last is not None else None
+    return edits
