@@ -76,12 +76,20 @@ class _Walk:
             return  # the calls inside it take the tensor themselves
         elif self.program.is_batchnorm(layer):
             yield End(call, self.cancels(layer, call, tensor, axis), direct)
+        elif self.is_batchnorm_per_step(layer):
+            inner = layer.inner[0]
+            yield End(call, axis != 1 and self.cancels(inner, call, _step(tensor), axis - (axis > 0)), direct)
         elif isinstance(layer, ModelV):
             yield from self.model(layer, call, tensor, axis, direct)
         elif layer.own_class is not None and call.known_function:
             return  # the calls inside it take the tensor themselves
         else:
             yield from self.layer(layer, call, tensor, axis)
+
+    def is_batchnorm_per_step(self, layer: LayerV) -> bool:
+        """Whether a layer is a TimeDistributed around a batch normalization: what is constant in each step is subtracted there."""
+        wraps = self.program.is_a(layer, "keras.layers.TimeDistributed") and len(layer.inner) == 1
+        return wraps and self.program.is_batchnorm(layer.inner[0])
 
     def cancels(self, layer: LayerV, call: Call, tensor: TensorV, axis: int) -> bool:
         """Whether a batch normalization subtracts what was added."""
@@ -158,6 +166,12 @@ class _Walk:
             return
         for output in call.outputs:
             self.follow(output, moved, False)
+
+
+def _step(tensor: TensorV) -> TensorV:
+    """One time step of a sequence."""
+    shape = tensor.shape
+    return TensorV((shape[0], *shape[2:]) if shape is not None and len(shape) > 2 else None)
 
 
 LIBRARIES = ("keras.ops.", "keras.backend.", "tensorflow.")

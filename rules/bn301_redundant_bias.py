@@ -81,13 +81,19 @@ def check(program: Program) -> Iterator[Finding]:
         reported.add(place)
         through = "" if end.direct else ", through operations that keep it"
         message = (
-            f"bias of {name(program, instances)} is cancelled by the batch normalization{where(end.call.span, place)}{through}"
+            f"bias of {name(program, [each for each, _ in ends])} is cancelled by the batch normalization{where(end.call.span, place)}{through}"
             f"; pass {switch(program, layer)}=False"
         )
         if any(each.weights in ("loaded", "pretrained") for each in instances):
             message += " (weights saved with the bias would no longer load)"
         normalized = Related(end.call.span, "normalized here")
-        yield report(RULE, place, message, related=(normalized,), fix=fix(program, layer) if place == span else None)
+        yield report(
+            RULE,
+            place,
+            message,
+            related=(normalized,),
+            fix=fix(program, layer) if layer.site and place == layer.site.span else None,
+        )
 
 
 def name(program: Program, instances: list[LayerV]) -> str:
