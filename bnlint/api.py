@@ -11,6 +11,7 @@ from bnlint.modes import FixedMode, fixed_modes, normalizations
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.purpose import expects_an_error, in_gradient, purpose
 from bnlint.references import Reference
+from bnlint.removal import removal
 from bnlint.rule import Option, Options, Rule
 from bnlint.shift import End, shift_ends
 
@@ -48,6 +49,7 @@ __all__ = [
     "is_constant",
     "normalizations",
     "purpose",
+    "removal",
     "report",
     "shift_ends",
     "with_keyword",

@@ -34,10 +34,17 @@ x = layers.ReLU()(x)
 model = keras.Model(inputs, x)
 ```
 
+## Fix safety
+The fix takes out the second one. It is unsafe: the model has fewer weights, so that those saved before do not load. There is none where
+the second is made in a class, by a factory, or for other places, too.
+
 ## Limits
 Silent where the output of the first is used elsewhere or may be, where the two run over different axes or an axis is not known, where
 one of them may be frozen or gets a mode of its own, and with `renorm=True`. One helper that makes both in some calls is reported once,
 at the second layer's constructor.
+
+## Verify
+There is no experiment: the fault is read off the graph.
 
 ## References
 - Ioffe and Szegedy, *Batch Normalization* (2015), section 3: normalizing what is normalized leaves it as it is
@@ -48,24 +55,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Call, Finding, LayerV, Program, Related, Rule, Span, report
+from bnlint.api import Call, Finding, Fix, LayerV, Program, Related, Rule, Span, removal, report
 
-RULE = Rule(code="BN106", name="duplicate-batchnorm", severity="warning")
+RULE = Rule(code="BN106", name="duplicate-batchnorm", severity="warning", fix="unsafe")
 
 
 def check(program: Program) -> Iterator[Finding]:
-    reported: set[Span] = set()
+    pairs: dict[Span, list[tuple[Call, LayerV]]] = {}
     for first in program.calls():
         second = follower(program, first)
-        if second is None or second.layer is None or second.layer.site is None or second.layer.site.span in reported:
-            continue
-        span = second.layer.site.span
-        reported.add(span)
+        if second is not None and second.layer is not None and second.layer.site is not None:
+            pairs.setdefault(second.layer.site.span, []).append((first, second.layer))
+    instances = dict(program.sites("keras.layers.BatchNormalization"))
+    for span, found in pairs.items():
+        first, layer = found[0]
         message = (
-            f"{program.name(second.layer)} normalizes what the batch normalization in line {first.span.line} has normalized "
+            f"{program.name(layer)} normalizes what the batch normalization in line {first.span.line} has normalized "
             "already; remove one of them, or put back what belongs between them"
         )
-        yield report(RULE, span, message, related=(Related(first.span, "normalized here first"),))
+        always = {id(each) for _, each in found} == {id(each) for each in instances[span]}
+        yield report(
+            RULE, span, message, related=(Related(first.span, "normalized here first"),), fix=fix(layer) if always else None
+        )
+
+
+def fix(layer: LayerV) -> Fix | None:
+    edits = removal(layer)
+    return Fix("Remove the second one", "unsafe", edits) if edits else None
 
 
 def follower(program: Program, call: Call) -> Call | None:

@@ -34,6 +34,10 @@ x = layers.ReLU()(x)
 model = keras.Model(inputs, x)
 ```
 
+## Fix safety
+The fix writes the channel axis into the constructor. It is unsafe: gamma, beta and the statistics get other lengths, so that saved weights do
+not load.
+
 ## Limits
 Silent for tensors of rank 2 and for sequences with channels last, where an axis of 1 may mean the time steps; behind Flatten, Dense,
 Permute, Reshape and whatever is not known; where the axis is not known, or where the layer does not name its data format and the
@@ -51,9 +55,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Call, Finding, LayerV, Program, Related, Rule, TensorV, report
+from bnlint.api import Call, Edit, Finding, Fix, LayerV, Program, Related, Rule, Span, TensorV, report
 
-RULE = Rule(code="BN305", name="axis-mismatch", severity="error")
+RULE = Rule(code="BN305", name="axis-mismatch", severity="error", fix="unsafe")
 SETTLES = frozenset({"conv", "conv_transpose", "depthwise_conv", "separable_conv", "pool", "upsample", "crop", "pad"})
 KEEPS = frozenset({"same"})
 
@@ -72,7 +76,24 @@ def check(program: Program) -> Iterator[Finding]:
             f"channels on axis {1 if first else -1}: it has a gamma for each row or column instead of each channel; "
             f"{'pass axis=1' if first else 'leave the axis at its default, -1'}"
         )
-        yield report(RULE, span, message, related=(Related(source.span, "the channels are settled here"),))
+        related = (Related(source.span, "the channels are settled here"),)
+        yield report(RULE, span, message, related=related, fix=fix(program, layer, 1 if first else -1))
+
+
+def fix(program: Program, layer: LayerV, axis: int) -> Fix | None:
+    """The axis in place of the one given, or as the last argument."""
+    site = layer.site
+    if site is None or site.bound or layer.open_arguments or layer.own_class is not None:
+        return None
+    given, text = site.argument_spans.get("axis"), program.text(site.span)
+    if given is not None:
+        named = program.text(given).startswith("axis")
+        return Fix(f"Use axis {axis}", "unsafe", (Edit(given, f"axis={axis}" if named else str(axis)),))
+    if "axis" in site.keywords or not text.endswith(")"):
+        return None
+    place = Span(site.span.path, site.span.end_line, site.span.end_column - 1, site.span.end_line, site.span.end_column - 1)
+    separator = "" if text[:-1].rstrip().endswith(("(", ",")) else ", "
+    return Fix(f"Use axis {axis}", "unsafe", (Edit(place, f"{separator}axis={axis}"),))
 
 
 def mismatch(program: Program, layer: LayerV, call: Call) -> Call | None:
