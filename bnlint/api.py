@@ -14,6 +14,7 @@ from bnlint.references import Reference
 from bnlint.removal import removal
 from bnlint.rule import Option, Options, Rule
 from bnlint.shift import End, shift_ends
+from bnlint.steps import GradientStep, gradient_steps, origins
 
 __all__ = [
     "UNKNOWN",
@@ -28,6 +29,7 @@ __all__ = [
     "Fix",
     "FixedMode",
     "FunctionV",
+    "GradientStep",
     "LayerV",
     "ModelV",
     "Option",
@@ -45,9 +47,11 @@ __all__ = [
     "expects_an_error",
     "fixed_modes",
     "functions_around",
+    "gradient_steps",
     "in_gradient",
     "is_constant",
     "normalizations",
+    "origins",
     "purpose",
     "removal",
     "report",

@@ -155,7 +155,9 @@ def operate(m: Machine, operator: type[ast.operator], left: Value, right: Value,
         if special is not None:
             return m.call(special, Arguments([other], {}), site)
     m.escape_all([left, right])
-    return unknown("operator")
+    result = unknown("operator")
+    m.flow(result, [left, right])
+    return result
 
 
 SPECIAL = {ast.Add: "__add__", ast.Sub: "__sub__", ast.Mult: "__mul__", ast.Div: "__truediv__", ast.BitOr: "__or__",

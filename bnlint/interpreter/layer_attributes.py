@@ -125,7 +125,10 @@ def stateless_call(m: Machine, site: CallSite, layer: LayerV, arguments: Argumen
     """``layer.stateless_call(trainable, non_trainable, *inputs)``: the output, and the variables that were updated."""
     nodes = {key - 2 if isinstance(key, int) else key: node for key, node in arguments.nodes.items()}
     given = Arguments(arguments.positional[2:], arguments.keywords, arguments.open_positional, arguments.open_keywords, nodes)
-    return TupleV((apply_layer(m, layer, given, site), unknown("updated variables")))
+    output = apply_layer(m, layer, given, site)
+    if layer.last_call is not None and arguments.positional:
+        layer.last_call.arguments["trainable_variables"] = arguments.positional[0]
+    return TupleV((output, unknown("updated variables")))
 
 
 @method(LayerV, "build")

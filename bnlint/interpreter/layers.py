@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bnlint.interpreter.calls import run_function
+from bnlint.interpreter.calls import call_method, run_function
 from bnlint.interpreter.dispatch import CallSite, calls
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import Call, LayerV, Made, ModelV, Site, TensorV, Training
@@ -179,6 +179,25 @@ def call_layer(m: Machine, layer: LayerV, arguments: Arguments, site: CallSite) 
         if isinstance(override, FunctionV) and site.frame.function is not override:
             return m.call(MethodV(override, layer), arguments, site)
     return apply_layer(m, layer, arguments, site)
+
+
+@calls(MethodV)
+def call_bound(m: Machine, bound: MethodV, arguments: Arguments, site: CallSite) -> Value:
+    """``model.call(inputs)`` is an application, too, but for one inside the layer's own ``call``."""
+    layer = bound.instance
+    own = layer.own_class if isinstance(layer, LayerV) else None
+    if own is None or not isinstance(layer, LayerV) or own.find("call") is not bound.function or _is_inside(site, layer):
+        return call_method(m, bound, arguments, site)
+    return apply_layer(m, layer, arguments, site)
+
+
+def _is_inside(site: CallSite, layer: LayerV) -> bool:
+    call = site.frame.layer_call
+    while call is not None:
+        if call.layer is layer:
+            return True
+        call = call.parent
+    return False
 
 
 def apply_layer(m: Machine, layer: LayerV, arguments: Arguments, site: CallSite) -> Value:

@@ -17,6 +17,7 @@ from bnlint.interpreter.values import (
     CLOCK,
     NONE,
     Arguments,
+    ClassMethodV,
     ClassV,
     Const,
     DictV,
@@ -25,7 +26,9 @@ from bnlint.interpreter.values import (
     ListV,
     MethodV,
     Mutable,
+    PartialV,
     SetV,
+    StaticMethodV,
     SymbolV,
     Term,
     TupleV,
@@ -37,6 +40,10 @@ from bnlint.keras_api.table import Table
 
 if TYPE_CHECKING:
     from bnlint.interpreter.modules import Modules
+
+
+FOLLOWED = (FunctionV, MethodV, PartialV, StaticMethodV, ClassMethodV, ClassV)
+"""What is called and interpreted: what its result was computed from is told by what happened inside."""
 
 
 class Fork:
@@ -275,13 +282,22 @@ class Machine:
         self.step()
         caller = CALLERS.get(type(function))
         if caller is not None:
-            return caller(self, function, arguments, site)
-        self.escape_all(arguments.values())
-        return self.unknown_result(function, arguments)
+            result = caller(self, function, arguments, site)
+        else:
+            self.escape_all(arguments.values())
+            result = self.unknown_result(function, arguments)
+        if type(result) is Unknown and type(function) not in FOLLOWED:
+            self.flow(result, [function, *arguments.values()])
+        return result
 
     def unknown_result(self, function: Value, arguments: Arguments) -> Unknown:
         """The result of a call that cannot be followed: equal calls of one unknown function are not one value."""
         return unknown("result of a call that cannot be followed")
+
+    def flow(self, result: Value, parts: Sequence[Value]) -> None:
+        """Remember what a value that the source does not tell was computed from."""
+        if isinstance(result, Unknown) and result.term[0] == "?":
+            self.world.flows.setdefault(result.term, tuple(parts))
 
     def getattr(self, value: Value, name: str, site: CallSite) -> Value:
         """Read an attribute; raises Raised(AttributeError) only where it is known not to exist."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bnlint.interpreter.gradients  # noqa: F401  registers what it knows
 from bnlint.interpreter.backbones import make_application
 from bnlint.interpreter.dispatch import METHODS, NATIVES, CallSite, attributes, calls
 from bnlint.interpreter.layers import apply_layer, construct, is_layer_class, made_by, new_own_layer

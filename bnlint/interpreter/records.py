@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -169,6 +170,8 @@ class TensorV(Value):
     """The tensor inside a composite layer that this output of it stands for."""
     sizes: Value | None = None
     """What is known of the numbers in a tensor that holds sizes, such as ``tf.shape(x)``."""
+    origin: Value | None = None
+    """The value that is taken for a tensor here: data, or what a function out of sight gave."""
 
 
 @dataclass(slots=True, eq=False)
@@ -264,6 +267,8 @@ class World:
     escapes: dict[int, Value] = field(default_factory=dict)
     results: list[tuple[FunctionV | None, Value]] = field(default_factory=list)
     asked: list[Value] = field(default_factory=list)
+    flows: dict[Hashable, tuple[Value, ...]] = field(default_factory=dict)
+    """What the results of calls out of sight were computed from, by their terms."""
     complete: bool = True
     raised: bool = False
     lost: bool = False
@@ -289,6 +294,7 @@ class WeightsV(Value):
 
 @dataclass(slots=True, eq=False)
 class GradientsV(Value):
-    """Gradients with respect to weights, or pairs of both."""
+    """Gradients, with the models that own the weights they are taken with respect to."""
 
     owners: list[LayerV]
+    event: Event | None = None

@@ -54,7 +54,7 @@ def as_tensor(m: Machine, value: Value) -> TensorV:
     key = term_of(value)
     found = m.unknown_tensors.get(key)
     if found is None:
-        found = m.unknown_tensors[key] = TensorV(None)
+        found = m.unknown_tensors[key] = TensorV(None, origin=value)
     return found
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import bnlint.interpreter.builtins  # noqa: F401  registers what is wrapped here
-from bnlint.interpreter.dispatch import NATIVES, CallSite, calls, method, native
+from bnlint.interpreter.dispatch import CallSite, method
+from bnlint.interpreter.flows import remembered
 from bnlint.interpreter.layers import all_sublayers, apply_layer
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import realise
-from bnlint.interpreter.records import EventKind, GradientsV, LayerV, ModelV, TensorV, WeightsV
+from bnlint.interpreter.records import EventKind, LayerV, ModelV, TensorV, WeightsV
 from bnlint.interpreter.tensors import shape_from, tensors_in
-from bnlint.interpreter.text import unknown_call
 from bnlint.interpreter.values import (
     NONE,
     Arguments,
-    InstanceV,
-    ListV,
-    SymbolV,
-    TupleV,
-    Unknown,
     Value,
     unknown,
 )
@@ -53,7 +47,7 @@ TRAINS = ("fit", "train_on_batch")
 def weights_of(m: Machine, layer: LayerV, name: str, site: CallSite) -> Value | None:
     """``model.trainable_weights`` and its kin."""
     which = WEIGHTS.get(name)
-    return WeightsV([layer], which, site.span) if which is not None else None
+    return remembered(m, WeightsV([layer], which, site.span)) if which is not None else None
 
 
 def snapshot(m: Machine, model: LayerV) -> dict[int, tuple[LayerV, Value]]:
@@ -79,8 +73,12 @@ def model_event(m: Machine, site: CallSite, model: ModelV, arguments: Arguments)
     if kind in (*TRAINS, "evaluate", "predict"):
         realise(m, model)
         run_forward(m, model, arguments, site, kind in TRAINS)
-    if kind in ("evaluate", "predict"):
-        return TensorV(None) if kind == "predict" else unknown("metrics")
+    if kind == "predict":
+        made = unknown("predictions")
+        m.flow(made, [model, *arguments.values()])
+        return TensorV(None, origin=made)
+    if kind == "evaluate":
+        return unknown("metrics")
     return NONE if kind in ("compile", "save", "export") else unknown(name)
 
 
@@ -137,87 +135,3 @@ def build_model(m: Machine, site: CallSite, model: ModelV, arguments: Arguments)
 @method(ModelV, "make_train_function", "make_test_function", "make_predict_function", "reset_states", "reset_metrics")
 def harmless(m: Machine, site: CallSite, model: ModelV, arguments: Arguments) -> Value:
     return NONE
-
-
-# -- gradients ---------------------------------------------------------------------------------------------------
-
-TAPE = "tensorflow.GradientTape"
-
-
-@native(TAPE)
-def make_tape(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    return InstanceV(SymbolV(TAPE), {}, open=True)
-
-
-def owners_in(value: Value, depth: int = 4) -> list[LayerV]:
-    """The models whose weights a value holds."""
-    if isinstance(value, (WeightsV, GradientsV)):
-        return list(value.owners)
-    if depth and isinstance(value, (ListV, TupleV)):
-        return [owner for item in value.items for owner in owners_in(item, depth - 1)]
-    return []
-
-
-@native(f"{TAPE}.gradient", f"{TAPE}.jacobian")
-def tape_gradient(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    """``tape.gradient(loss, weights)``."""
-    sources = arguments.get(2, "sources")
-    owners = owners_in(sources) if sources is not None else []
-    tape = arguments.positional[0]
-    m.event("gradient", tape, site, value=sources, affected=owners, arguments=dict(arguments.keywords))
-    return GradientsV(owners)
-
-
-@native(f"{TAPE}.watch", f"{TAPE}.stop_recording", f"{TAPE}.reset")
-def tape_watch(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    return NONE
-
-
-@method(InstanceV, "apply_gradients", "minimize", "apply")
-def apply_gradients(m: Machine, site: CallSite, instance: InstanceV, arguments: Arguments) -> Value:
-    """``optimizer.apply_gradients(zip(gradients, weights))``."""
-    return record_update(m, instance, arguments, site)
-
-
-def record_update(m: Machine, target: Value, arguments: Arguments, site: CallSite) -> Value:
-    """Weights are updated by an optimizer."""
-    owners = [owner for value in arguments.values() for owner in owners_in(value)]
-    snapshots = {key: pair for owner in owners for key, pair in snapshot(m, owner).items()}
-    m.event("update", target, site, name=_name_of(site), affected=owners, snapshot=snapshots)
-    return NONE
-
-
-def _name_of(site: CallSite) -> str:
-    return str(getattr(getattr(site.node, "func", None), "attr", ""))
-
-
-@calls(Unknown)
-def call_unknown(m: Machine, function: Unknown, arguments: Arguments, site: CallSite) -> Value:
-    """Something that is not known is called: its arguments escape; an optimizer's step is still one."""
-    if _name_of(site) in ("apply_gradients", "minimize") or (_name_of(site) == "apply" and owners_in_any(arguments)):
-        return record_update(m, function, arguments, site)
-    found = unknown_call(m, function, arguments)
-    if found is not None:
-        return found
-    m.escape_all(arguments.values())
-    return unknown("result of an unknown call")
-
-
-def owners_in_any(arguments: Arguments) -> bool:
-    return any(owners_in(value) for value in arguments.values())
-
-
-def keep_owners(path: str) -> None:
-    """``zip(gradients, weights)`` and ``list(...)`` of it keep whose weights they are."""
-    plain = NATIVES[path]
-
-    @native(path)
-    def call(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-        owners = [owner for value in arguments.positional for owner in owners_in(value, 1)]
-        if owners and all(isinstance(value, (WeightsV, GradientsV, Unknown, ListV)) for value in arguments.positional):
-            return GradientsV(owners)
-        return plain(m, site, arguments)
-
-
-for each in ("builtins.zip", "builtins.list", "builtins.tuple"):
-    keep_owners(each)
