@@ -8,6 +8,7 @@ from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, Ten
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
 from bnlint.modes import FixedMode, fixed_modes, normalizations
+from bnlint.passes import Sharing, sharings
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.purpose import expects_an_error, in_gradient, purpose
 from bnlint.references import Reference
@@ -39,6 +40,7 @@ __all__ = [
     "Related",
     "Rule",
     "Severity",
+    "Sharing",
     "Span",
     "TensorV",
     "Unknown",
@@ -55,6 +57,7 @@ __all__ = [
     "purpose",
     "removal",
     "report",
+    "sharings",
     "shift_ends",
     "with_keyword",
     "without_keywords",
