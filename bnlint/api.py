@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
+from bnlint.forwarding import calls_without_mode, mode_parameter, modes_handed_on
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
 from bnlint.modes import FixedMode, fixed_modes, normalizations
 from bnlint.passes import Sharing, sharings
 from bnlint.program import Program, functions_around, is_constant
+from bnlint.propagation import (
+    Running,
+    calls_in_training,
+    has_training,
+    is_default,
+    mode_calls,
+    models_fitted,
+    replay,
+    trainable_norms,
+    training_default,
+    written_by_hand,
+)
 from bnlint.purpose import expects_an_error, in_gradient, purpose
 from bnlint.references import Reference
 from bnlint.removal import removal
@@ -39,6 +52,7 @@ __all__ = [
     "Reference",
     "Related",
     "Rule",
+    "Running",
     "Severity",
     "Sharing",
     "Span",
@@ -46,21 +60,33 @@ __all__ = [
     "Unknown",
     "Value",
     "World",
+    "calls_in_training",
+    "calls_without_mode",
     "expects_an_error",
     "fixed_modes",
     "functions_around",
     "gradient_steps",
+    "has_training",
     "in_gradient",
     "is_constant",
+    "is_default",
+    "mode_calls",
+    "mode_parameter",
+    "models_fitted",
+    "modes_handed_on",
     "normalizations",
     "origins",
     "purpose",
     "removal",
+    "replay",
     "report",
     "sharings",
     "shift_ends",
+    "trainable_norms",
+    "training_default",
     "with_keyword",
     "without_keywords",
+    "written_by_hand",
 ]
 
 

@@ -47,11 +47,22 @@ def with_keyword(source: Source, call: ast.Call, text: str) -> Edit | None:
     return Edit(source.span_between(place, place), f"{separator}{text}")
 
 
+def with_parameter(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef, text: str) -> Edit | None:
+    """The edit that gives a function one more parameter with a default, by position where that is possible."""
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    if given.vararg is None and not positional:
+        return None
+    nodes: list[ast.expr | ast.arg] = [given.vararg] if given.vararg is not None else [positional[-1], *given.defaults]
+    place = max(_end(source, each) for each in nodes)
+    return Edit(source.span_between(place, place), f", {text}")
+
+
 def _start(source: Source, node: ast.expr | ast.keyword) -> int:
     span = source.span(node)
     return source.offset(span.line, span.column)
 
 
-def _end(source: Source, node: ast.expr | ast.keyword) -> int:
+def _end(source: Source, node: ast.expr | ast.keyword | ast.arg) -> int:
     span = source.span(node)
     return source.offset(span.end_line, span.end_column)

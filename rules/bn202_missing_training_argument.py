@@ -48,11 +48,16 @@ model = Net()
 model.compile("adam", "mse")
 ```
 
+## Fix safety
+The fix adds `training=None` and hands it to the layers with batch normalization that `call` itself calls. It is unsafe: the
+model trains in another way than before, which is its purpose.
+
 ## Limits
-Silent for Keras 2, for layers and for models that are only parts of others (there the mode is passed on), for a keyword-only
-`training`, where every batch normalization gets a constant on purpose or is frozen, where the class has its own `train_step`, where
-the model is only called with `training=True` by a loop of its own, and where the class itself is handed to other code, which may
-make it a part of something.
+Silent for Keras 2; for layers, and for models that are parts of others (there the mode is passed on); for a keyword-only
+`training`; where every batch normalization gets a constant on purpose or is frozen; where the class has a `train_step` of its own
+that does not call `super().train_step`; where a loop of its own calls the model under a gradient tape or says which mode; and where
+the class itself is handed to other code, which may make it a part of something. A model of which neither `compile` nor `fit` is in
+sight is taken for one that somebody will fit.
 
 ## Verify
 One `fit` of three batches: moving statistics that move by less than 1e-7 while gamma moves confirm the finding.
@@ -66,92 +71,62 @@ One `fit` of three batches: moving statistics that move by less than 1e-7 while 
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
-from bnlint.api import Call, ClassV, Finding, FunctionV, LayerV, ModelV, Program, Related, Rule, functions_around, report
+from bnlint.api import (
+    Call,
+    Finding,
+    Fix,
+    FunctionV,
+    Program,
+    Related,
+    Rule,
+    calls_in_training,
+    has_training,
+    mode_calls,
+    mode_parameter,
+    models_fitted,
+    modes_handed_on,
+    replay,
+    report,
+    trainable_norms,
+    written_by_hand,
+)
 
-RULE = Rule(code="BN202", name="missing-training-argument", severity="error", supersedes=("BN205", "BN210"))
+RULE = Rule(code="BN202", name="missing-training-argument", severity="error", fix="unsafe", supersedes=("BN205", "BN210"))
 
 
 def check(program: Program) -> Iterator[Finding]:
-    reported: set[ast.AST] = set()
-    for cls in program.classes("keras.Model"):
-        function = cls.find("call")
-        if not isinstance(function, FunctionV) or function.node in reported or has_parameter(function, "training"):
-            continue
-        if cls.find("__call__") or cls.find("train_step"):
-            continue
-        norm = next(filter(None, (reached(program, model) for model in outermost(program, cls))), None)
+    for function in mode_calls(program, "keras.Model"):
         span = program.name_span(function)
-        if norm is None or span is None:
+        calls = [] if has_training(function) else untrained(program, function)
+        if not calls or span is None:
             continue
-        reported.add(function.node)
+        owner = function.owner.name if function.owner is not None else "the model"
         message = (
-            f"call of {cls.name} has no parameter training: fit of Keras 3 runs it in inference mode, and its batch "
+            f"call of {owner} has no parameter training: fit of Keras 3 runs it in inference mode, and its batch "
             "normalization never updates; add training=None and pass it on"
         )
-        yield report(RULE, span, message, related=(Related(norm.span, "this batch normalization never updates"),))
+        related = tuple(
+            Related(place, "this batch normalization never updates") for place in dict.fromkeys(call.span for call in calls)
+        )
+        yield report(RULE, span, message, related=related, fix=fix(program, function, calls))
 
 
-def has_parameter(function: FunctionV, name: str) -> bool:
-    parameters = function.node.args
-    return any(each.arg == name for each in (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs))
+def untrained(program: Program, function: FunctionV) -> list[Call]:
+    """The calls of trainable batch normalizations that nothing but the missing parameter keeps in inference mode."""
+    models = {id(each) for each in models_fitted(program, function) if program.generation(each) != "2"}
+    return [
+        running.call
+        for call, world in calls_in_training(program)
+        if id(call.layer) in models
+        for running in replay(program, call, world, "none")
+        if running.mode in ("none", "inference") and not written_by_hand(running) and trainable_norms(program, running.call)
+    ]
 
 
-def outermost(program: Program, cls: ClassV) -> list[ModelV]:
-    """The instances that are fitted themselves; where none is in sight, those that are no part of another layer."""
-    models = [each for each in program.own_layers(cls) if isinstance(each, ModelV) and each.kind == "subclassed"]
-    models = [each for each in models if program.generation(each) != "2"]
-    fitted = {id(event.target) for event in program.events("compile", "fit", "train_on_batch")}
-    chosen = [each for each in models if id(each) in fitted]
-    if chosen:
-        return chosen
-    if program.is_passed_around(cls) or any(is_part(program, each) for each in models):
-        return []
-    return models
-
-
-def is_part(program: Program, model: ModelV) -> bool:
-    """Whether a model is held or called by another, or trained by a loop that passes the mode itself."""
-    calls = program.calls_of(model)
-    inside = any(call.parent is not None or call.setting == "graph" for call in calls)
-    return bool(program.holders(model)) or inside or any(call.training.kind != "absent" for call in calls)
-
-
-def reached(program: Program, model: ModelV) -> Call | None:
-    """A trainable batch normalization that a model calls without saying which mode."""
-    pending = [child for call in program.calls_of(model) for child in call.children]
-    while pending:
-        call = pending.pop(0)
-        layer = call.layer
-        if layer is None or call.training.kind == "unknown" or chosen(call):
-            continue
-        if program.is_batchnorm(layer) and not program.may_be_frozen(layer):
-            return call
-        known = isinstance(layer, ModelV) and layer.kind in ("functional", "sequential", "application")
-        inner = program.all_sublayers(layer) if known else []
-        if any(program.is_batchnorm(each) and not program.may_be_frozen(each) for each in inner):
-            return call
-        if not defaults_to_training(layer):
-            pending.extend(call.children)
-    return None
-
-
-def chosen(call: Call) -> bool:
-    """Whether a constant mode was written down, rather than left to a default that ``fit`` does not override."""
-    if call.training.kind != "constant" or call.training.value is None:
-        return False
-    origin = getattr(call.training.source, "origin", None)
-    functions = [function.node.args for function in functions_around(call.context)]
-    return origin is None or not any(origin[1] in (*each.defaults, *each.kw_defaults) for each in functions)
-
-
-def defaults_to_training(layer: LayerV) -> bool:
-    """Whether the ``call`` of a project's layer is in training mode unless told otherwise."""
-    function = layer.own_class.find("call") if layer.own_class is not None else None
-    if not isinstance(function, FunctionV):
-        return False
-    names = [each.arg for each in function.node.args.args]
-    defaults = dict(zip(names[len(names) - len(function.defaults) :], function.defaults))
-    return getattr(defaults.get("training"), "value", None) is True
+def fix(program: Program, function: FunctionV, calls: list[Call]) -> Fix | None:
+    parameter = mode_parameter(function)
+    if parameter is None or any(call.training.kind != "absent" for call in calls):
+        return None
+    return Fix("Add training=None and pass it on", "unsafe", (parameter, *modes_handed_on(program, function)))

@@ -311,6 +311,7 @@ def _call_own(m: Machine, layer: LayerV, own: ClassV, call: Call, arguments: Arg
     inner = _inside(site, call)
     full = Arguments([layer, *arguments.positional], dict(arguments.keywords), arguments.open_positional,
                      arguments.open_keywords, {})  # fmt: skip
+    _leave_out_mode(function, layer, full)
     _fill_passed_on(function, full)
     result = _alias(m, run_function(m, function, full, inner, layer), call)
     declares = own.find("compute_output_shape")
@@ -328,6 +329,14 @@ def _inside(site: CallSite, call: Call) -> CallSite:
     inner.statement = frame.statement
     inner.layer_call = call
     return CallSite(site.node, inner)
+
+
+def _leave_out_mode(function: FunctionV, layer: LayerV, arguments: Arguments) -> None:
+    """Keras keeps ``training`` to itself where ``call`` has no parameter of that name; Keras 2 hands it to ``**kwargs``."""
+    parameters = function.node.args
+    names = {each.arg for each in (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs)}
+    if "training" not in names and not (layer.generation == "2" and parameters.kwarg is not None):
+        arguments.keywords.pop("training", None)
 
 
 def _fill_passed_on(function: FunctionV, arguments: Arguments) -> None:
