@@ -5,6 +5,7 @@ from __future__ import annotations
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
 from bnlint.forwarding import calls_without_mode, mode_parameter, modes_handed_on
+from bnlint.freezing import Training, Writes, backbones, courses, in_inference_mode, trainings
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
@@ -57,17 +58,22 @@ __all__ = [
     "Sharing",
     "Span",
     "TensorV",
+    "Training",
     "Unknown",
     "Value",
     "World",
+    "Writes",
+    "backbones",
     "calls_in_training",
     "calls_without_mode",
+    "courses",
     "expects_an_error",
     "fixed_modes",
     "functions_around",
     "gradient_steps",
     "has_training",
     "in_gradient",
+    "in_inference_mode",
     "is_constant",
     "is_default",
     "mode_calls",
@@ -84,6 +90,7 @@ __all__ = [
     "shift_ends",
     "trainable_norms",
     "training_default",
+    "trainings",
     "with_keyword",
     "without_keywords",
     "written_by_hand",

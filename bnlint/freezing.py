@@ -1,0 +1,179 @@
+"""Which layers training really trains: the order of ``trainable``, ``compile`` and ``fit``, and who set what.
+
+Keras 3 reads the flags when a model is first trained after a ``compile``, Keras 2 at the ``compile`` itself; what is written later is
+ignored until the model is compiled again. An own training loop reads them at each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bnlint.finding import Span
+from bnlint.interpreter.records import Event, LayerV, ModelV
+from bnlint.interpreter.values import Const
+from bnlint.program import Program, is_constant
+
+FITS = ("fit", "train_on_batch")
+SETTLES = (*FITS, "compile", "trainable", "evaluate", "predict")
+
+
+@dataclass(slots=True, eq=False)
+class Training:
+    """One training of a model: a fit, a compile that nothing in sight follows, a step of an own loop."""
+
+    program: Program
+    event: Event
+    before: list[Event]
+    compiled: Event | None
+    """The last ``compile`` of the model before a fit."""
+    started: Event
+    """When the flags that count were read."""
+
+    def used(self, layer: LayerV) -> bool | None:
+        """Whether a layer is trained; None where that is not known."""
+        return _flag(self.started, layer) if id(layer) in self.started.snapshot else self.now(layer)
+
+    def now(self, layer: LayerV) -> bool | None:
+        """What the layer's ``trainable`` says meanwhile."""
+        return _flag(self.event, layer)
+
+    @property
+    def layers(self) -> list[LayerV]:
+        """The model and all that it holds, in the order of its layers."""
+        return [layer for layer, _ in self.event.snapshot.values()]
+
+    @property
+    def normalizations(self) -> list[LayerV]:
+        """The batch normalizations in the model."""
+        return [layer for layer in self.layers if self.program.is_batchnorm(layer)]
+
+
+def _flag(event: Event, layer: LayerV) -> bool | None:
+    value = event.snapshot.get(id(layer), (layer, None))[1]
+    return bool(value.value) if isinstance(value, Const) else None
+
+
+def courses(program: Program) -> Iterator[tuple[list[Event], list[Training]]]:
+    """The events of every world in their order, with the trainings among them."""
+    for _, history in program.histories():
+        found = [
+            _training(program, event, history[:number])
+            for number, event in enumerate(history)
+            if _trains(program, event, history[number + 1 :])
+        ]
+        yield history, found
+
+
+def trainings(program: Program) -> Iterator[Training]:
+    """Every training, in every world."""
+    for _, found in courses(program):
+        yield from found
+
+
+def _training(program: Program, event: Event, before: list[Event]) -> Training:
+    own = [each for each in before if each.target is event.target and each.kind in ("compile", *FITS)]
+    last = max((number for number, each in enumerate(own) if each.kind == "compile"), default=None)
+    if event.kind not in FITS or last is None:
+        return Training(program, event, before, None, event)
+    fits = [*own[last + 1 :], event]
+    old = isinstance(event.target, LayerV) and program.generation(event.target) == "2"
+    return Training(program, event, before, own[last], own[last] if old else fits[0])
+
+
+def _trains(program: Program, event: Event, later: list[Event]) -> bool:
+    if event.kind in FITS:
+        return True
+    if event.kind == "update":
+        return any(
+            call.training.kind == "constant" and call.training.value
+            for owner in event.affected
+            for call in program.calls_of(owner)
+        )
+    if event.kind != "compile" or any(each.kind in SETTLES and each.target is event.target for each in later):
+        return False
+    return not any(each.target is event.target and each.order > event.order for each in program.events(*SETTLES))
+
+
+# -- who set a flag ----------------------------------------------------------------------------------------------
+
+
+def path_of(event: Event) -> tuple[Span, ...]:
+    """A statement as it was reached: itself and the calls around it."""
+    return tuple(each.span for each in event.context.chain())
+
+
+class Writes:
+    """The statements that set ``trainable`` in one course of events."""
+
+    def __init__(self, program: Program, events: list[Event]) -> None:
+        self.program = program
+        self.events = [event for event in events if event.kind == "trainable"]
+        self._covered: dict[int, set[int]] = {}
+        self._others: set[tuple[bool, tuple[Span, ...]]] = {
+            (is_constant(event.value, True), path_of(event)) for event in self.events if not self._is_normalization(event.target)
+        }
+
+    def _is_normalization(self, target: object) -> bool:
+        info = self.program.info(target) if isinstance(target, LayerV) else None
+        return info is not None and info.normalization
+
+    def of(self, layer: LayerV) -> list[Event]:
+        """Those about a layer, itself or through what holds it, also where they change nothing."""
+        return [event for event in self.events if self.covers(event, layer)]
+
+    def covers(self, event: Event, layer: LayerV) -> bool:
+        """Whether a statement is about a layer, also where it changes nothing."""
+        if event.affected:
+            return any(each is layer for each in event.affected)
+        target = event.target
+        if not isinstance(target, LayerV):
+            return False
+        if id(target) not in self._covered:
+            self._covered[id(target)] = {id(each) for each in (target, *self.program.all_sublayers(target))}
+        return id(layer) in self._covered[id(target)]
+
+    def is_alone(self, event: Event) -> bool:
+        """Whether a statement gives its value to normalizations only, each by itself."""
+        return self._is_normalization(event.target) and (is_constant(event.value, True), path_of(event)) not in self._others
+
+    def overwriting(self, layer: LayerV) -> Event | None:
+        """The statement that set a normalization trainable, with others, after it had been frozen by itself."""
+        writes = self.of(layer)
+        if not writes or not is_constant(writes[-1].value, True):
+            return None
+        frozen = [number for number, event in enumerate(writes) if is_constant(event.value, False) and self.is_alone(event)]
+        later = writes[frozen[-1] + 1 :] if frozen else []
+        if any(self.is_alone(event) for event in later):
+            return None
+        return next((event for event in later if is_constant(event.value, True)), None)
+
+    def unfreezing(self, layers: list[LayerV]) -> Event | None:
+        """The last statement that set one of the layers trainable, or at least says that it is."""
+        writes = [event for event in reversed(self.events) if is_constant(event.value, True)]
+        changed = [event for event in writes if event.affected and any(self.covers(event, each) for each in layers)]
+        return next(iter(changed), None) or next(
+            (event for event in writes if any(self.covers(event, each) for each in layers)), None
+        )
+
+
+# -- pretrained backbones ----------------------------------------------------------------------------------------
+
+
+def backbones(training: Training) -> list[ModelV]:
+    """The models inside the one that is trained whose weights come from elsewhere: nested, or flattened into it."""
+    layers = training.layers
+    found = {id(layer.backbone): layer.backbone for layer in layers if layer.backbone is not None}
+    found |= {id(layer): layer for layer in layers if isinstance(layer, ModelV)}
+    loads = [each for each in training.before if each.kind == "load" and each.target is not training.event.target]
+    loaded = {id(each.target) for each in loads}
+    return [each for each in found.values() if each.weights == "pretrained" or id(each) in loaded]
+
+
+def in_inference_mode(program: Program, backbone: ModelV) -> bool:
+    """Whether a backbone runs in inference mode whatever ``fit`` says: by a constant in a ``call``, or in a graph of Keras 2."""
+    calls = program.calls_of(backbone)
+    old = program.generation(backbone) == "2"
+    return bool(calls) and all(
+        call.training.kind == "constant" and not call.training.value and (call.setting != "graph" or old) for call in calls
+    )
