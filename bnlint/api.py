@@ -5,6 +5,7 @@ from __future__ import annotations
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
 from bnlint.forwarding import calls_without_mode, mode_parameter, modes_handed_on
+from bnlint.freezing import Training, Writes, backbones, compiled_elsewhere, courses, in_inference_mode, trainings
 from bnlint.freezing import Training, Writes, backbones, courses, in_inference_mode, trainings
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
@@ -26,6 +27,7 @@ from bnlint.propagation import (
 )
 from bnlint.purpose import expects_an_error, in_gradient, purpose
 from bnlint.references import Reference
+from bnlint.refreeze import freezing_fix, recompiling_fix
 from bnlint.removal import removal
 from bnlint.rule import Option, Options, Rule
 from bnlint.shift import End, shift_ends
@@ -66,9 +68,11 @@ __all__ = [
     "backbones",
     "calls_in_training",
     "calls_without_mode",
+    "compiled_elsewhere",
     "courses",
     "expects_an_error",
     "fixed_modes",
+    "freezing_fix",
     "functions_around",
     "gradient_steps",
     "has_training",
@@ -83,6 +87,7 @@ __all__ = [
     "normalizations",
     "origins",
     "purpose",
+    "recompiling_fix",
     "removal",
     "replay",
     "report",

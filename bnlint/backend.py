@@ -21,6 +21,12 @@ SOMETHING = "?"
 def backend_around(modules: Modules, path: Path) -> str | None:
     """The backend of the code in a file: what the file sets, else what all files that it is connected to agree on, else what it
     can only be by what it imports and calls."""
+    if path not in modules.backends:
+        modules.backends[path] = _backend_around(modules, path)
+    return modules.backends[path]
+
+
+def _backend_around(modules: Modules, path: Path) -> str | None:
     own = settings(modules, path)
     around = [] if own else modules.project.context([path])
     found = own or {name for each in around if each != path for name in settings(modules, each)}

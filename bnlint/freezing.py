@@ -95,6 +95,22 @@ def _trains(program: Program, event: Event, later: list[Event]) -> bool:
     return not any(each.target is event.target and each.order > event.order for each in program.events(*SETTLES))
 
 
+def compiled_elsewhere(training: Training) -> bool:
+    """Whether the compiled flags may not be those of the last ``compile`` in sight, or are meant for another model.
+
+    Unknown code had the model before it was trained, it runs eagerly, or another model with the same layers is compiled,
+    such as the two halves of a GAN.
+    """
+    compiled, model = training.compiled, training.event.target
+    if compiled is None or not is_constant(compiled.arguments.get("run_eagerly", Const(False)), False):
+        return True
+    program, own = training.program, {id(layer) for layer in training.layers}
+    if program.escapes_before(model, training.event.order):
+        return True
+    others = [event for event in program.events("compile") if event.target is not model]
+    return any(own & event.snapshot.keys() for event in others)
+
+
 # -- who set a flag ----------------------------------------------------------------------------------------------
 
 
@@ -137,16 +153,22 @@ class Writes:
         """Whether a statement gives its value to normalizations only, each by itself."""
         return self._is_normalization(event.target) and (is_constant(event.value, True), path_of(event)) not in self._others
 
+    def freezing(self, layer: LayerV) -> Event | None:
+        """The last statement that froze a normalization by itself."""
+        frozen = [event for event in self.of(layer) if is_constant(event.value, False) and self.is_alone(event)]
+        return frozen[-1] if frozen else None
+
     def overwriting(self, layer: LayerV) -> Event | None:
         """The statement that set a normalization trainable, with others, after it had been frozen by itself."""
         writes = self.of(layer)
         if not writes or not is_constant(writes[-1].value, True):
             return None
-        frozen = [number for number, event in enumerate(writes) if is_constant(event.value, False) and self.is_alone(event)]
-        later = writes[frozen[-1] + 1 :] if frozen else []
+        frozen = self.freezing(layer)
+        later = writes[writes.index(frozen) + 1 :] if frozen is not None else []
         if any(self.is_alone(event) for event in later):
             return None
-        return next((event for event in later if is_constant(event.value, True)), None)
+        thawing = [event for event in later if is_constant(event.value, True)]
+        return next((event for event in thawing if event.affected), next(iter(thawing), None))
 
     def unfreezing(self, layers: list[LayerV]) -> Event | None:
         """The last statement that set one of the layers trainable, or at least says that it is."""

@@ -236,6 +236,10 @@ class Program:
         """Whether a value goes where it cannot be followed."""
         return id(value) in self._escaped
 
+    def escapes_before(self, value: Value, order: int) -> bool:
+        """Whether a value goes where it cannot be followed before something happens."""
+        return any(world.escaped_at.get(id(value), order) < order for world in self.worlds)
+
     def models_ending_in(self, tensor: TensorV) -> list[ModelV]:
         """The models of which a tensor is an output."""
         return self._outputs.get(id(tensor), [])
@@ -459,13 +463,7 @@ class Program:
             if self.generation(place) == "2":
                 return "tensorflow"
             place = place.site.span if place.site is not None else Span("", 0, 0, 0, 0)
-        if place.path not in self._backends:
-            self._backends[place.path] = backend_around(self._machine.modules, Path(place.path))
-        return self._backends[place.path]
-
-    @cached_property
-    def _backends(self) -> dict[str, str | None]:
-        return {}
+        return backend_around(self._machine.modules, Path(place.path))
 
     def channel_axis(self, layer: LayerV) -> int | None:
         """The axis of a layer's output on which its channels lie."""

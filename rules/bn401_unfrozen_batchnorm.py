@@ -34,6 +34,10 @@ model = keras.Sequential([base, keras.layers.Dense(3)])
 model.compile("adam", "sparse_categorical_crossentropy")
 ```
 
+## Fix safety
+The fix freezes the normalizations behind the statement that unfreezes them, or behind the constructor of the backbone. It is unsafe:
+training changes, which is its purpose.
+
 ## Limits
 Silent for `weights=None`, for backbones without batch normalization (VGG, ConvNeXt), where the layers are frozen when the model is
 compiled or trained, and where weights, flags or the backbone are not known. Training a whole backbone on a large data set with
@@ -65,12 +69,13 @@ from bnlint.api import (
     Training,
     Writes,
     backbones,
+    freezing_fix,
     in_inference_mode,
     report,
     trainings,
 )
 
-RULE = Rule(code="BN401", name="unfrozen-batchnorm", severity="error", supersedes=("BN205", "BN211"))
+RULE = Rule(code="BN401", name="unfrozen-batchnorm", severity="error", fix="unsafe", supersedes=("BN205", "BN211"))
 
 
 def check(program: Program) -> Iterator[Finding]:
@@ -85,7 +90,8 @@ def check(program: Program) -> Iterator[Finding]:
             reported.add(place)
             constants = [Related(span, "this does not keep it in inference mode") for span in constant_calls(program, backbone)]
             related = (Related(training.event.span, "trained here"), *constants)
-            yield report(RULE, place, message(program, backbone, layers), related=related)
+            fix = freezing_fix(program, cause, backbone, writes)
+            yield report(RULE, place, message(program, backbone, layers), related=related, fix=fix)
 
 
 def unfrozen(training: Training, writes: Writes) -> dict[ModelV, list[LayerV]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from bnlint.backend import backend_around
 from bnlint.interpreter.backbones import inner_tensor
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.classes import class_attribute_of
@@ -102,7 +105,7 @@ def set_trainable(m: Machine, layer: LayerV, value: Value, site: CallSite) -> No
     Keras 3 on TensorFlow does nothing where the new value is the one that the layer has already.
     """
     known = isinstance(value, Const) and isinstance(layer.trainable, Const)
-    if known and (layer.generation or m.generation) != "2" and value.value is layer.trainable.value:  # type: ignore[attr-defined]
+    if known and value.value is layer.trainable.value and _ignores_same_value(m, layer, site):  # type: ignore[attr-defined]
         m.event("trainable", layer, site, value=value)
         return
     affected = [layer, *all_sublayers(m, layer)]
@@ -113,6 +116,12 @@ def set_trainable(m: Machine, layer: LayerV, value: Value, site: CallSite) -> No
             m.changed()
         each.trainable = value
     m.event("trainable", layer, site, value=value, affected=affected, snapshot=before)
+
+
+def _ignores_same_value(m: Machine, layer: LayerV, site: CallSite) -> bool:
+    if (layer.generation or m.generation) == "2":
+        return False
+    return backend_around(m.modules, Path(site.frame.module.path)) in (None, "tensorflow")
 
 
 @method(LayerV, "call", "__call__")

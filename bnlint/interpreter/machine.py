@@ -394,6 +394,7 @@ class Machine:
             if isinstance(each, (Const, SymbolV)) or id(each) in known:
                 continue
             known[id(each)] = each
+            self.world.escaped_at[id(each)] = self.order
             self.steps -= 1
             if isinstance(each, (TupleV, ListV)):
                 pending.extend(each.items)

@@ -36,6 +36,7 @@ class Modules:
         self.by_path: dict[Path, Module | None] = {}
         self.load: Callable[[Module], None] = lambda module: None
         self.failures: dict[Path, ParseError | SourceError] = {}
+        self.backends: dict[Path, str | None] = {}
 
     def at(self, path: Path) -> Module | None:
         """The module of a file; None where it cannot be parsed."""

@@ -265,6 +265,8 @@ class World:
     events: list[Event] = field(default_factory=list)
     discards: list[tuple[Value, Context]] = field(default_factory=list)
     escapes: dict[int, Value] = field(default_factory=dict)
+    escaped_at: dict[int, int] = field(default_factory=dict)
+    """The order at which each escaped first."""
     results: list[tuple[FunctionV | None, Value]] = field(default_factory=list)
     asked: list[Value] = field(default_factory=list)
     flows: dict[Hashable, tuple[Value, ...]] = field(default_factory=dict)
