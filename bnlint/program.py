@@ -441,8 +441,17 @@ class Program:
 
     def mentions(self, *words: str) -> bool:
         """Whether one of the words stands anywhere in the sources that were interpreted."""
-        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
-        return any(word in module.source.text for module in modules for word in words)
+        return any(self._mentions(word) for word in words)
+
+    def _mentions(self, word: str) -> bool:
+        if word not in self._mentioned:
+            modules = [module for module in self._machine.modules.by_path.values() if module is not None]
+            self._mentioned[word] = any(word in module.source.text for module in modules)
+        return self._mentioned[word]
+
+    @cached_property
+    def _mentioned(self) -> dict[str, bool]:
+        return {}
 
     def reads(self, name: str) -> bool:
         """Whether any source that was interpreted reads an attribute of this name, imports it or has it as a string."""

@@ -77,15 +77,19 @@ def _next(forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, bool]]], sec
     open_ = [(key, fork) for key, fork in forks.items() if len(fork.sides) < 2]
     if not open_:
         return None
-    choices = [{**fork.way, key: True not in fork.sides} for key, fork in open_]
-    if second:
-        choices.insert(0, {key: True not in fork.sides for key, fork in open_})
-    for choice in choices:
+    for choice in _choices(open_, second):
         mark = frozenset(choice.items())
         if mark not in tried:
             tried.add(mark)
             return choice
     return None
+
+
+def _choices(open_: list[tuple[Term, Fork]], second: bool) -> Iterator[dict[Term, bool]]:
+    if second:
+        yield {key: True not in fork.sides for key, fork in open_}
+    for key, fork in open_:
+        yield {**fork.way, key: True not in fork.sides}
 
 
 @contextmanager

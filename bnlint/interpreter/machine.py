@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from bnlint.finding import Span
@@ -49,14 +50,19 @@ FOLLOWED = (FunctionV, MethodV, PartialV, StaticMethodV, ClassMethodV, ClassV)
 class Fork:
     """A condition that is not known: the sides seen so far, where it stands, and the sides taken on the way to it."""
 
-    __slots__ = ("function", "inner", "sides", "statement", "way")
+    __slots__ = ("_taken", "_upto", "function", "inner", "sides", "statement")
 
-    def __init__(self, frame: Frame | None, way: dict[Term, bool]) -> None:
+    def __init__(self, frame: Frame | None, taken: dict[Term, bool]) -> None:
         self.sides: set[bool] = set()
         self.function = frame.function if frame is not None else None
         self.statement = frame.statement if frame is not None else None
-        self.way = way
         self.inner = frame is not None and frame.layer_call is not None
+        self._taken, self._upto = taken, len(taken)
+
+    @property
+    def way(self) -> dict[Term, bool]:
+        """The sides of the conditions before this one, in the course that met it first."""
+        return dict(islice(self._taken.items(), self._upto))
 
 
 class Hooks(Protocol):
@@ -223,7 +229,7 @@ class Machine:
         side = self.forced.get(key, term[0] != "is None" if default is None else default)
         fork = self.forks.get(key)
         if fork is None:
-            fork = self.forks[key] = Fork(frame, dict(self.sides))
+            fork = self.forks[key] = Fork(frame, self.sides)
         fork.sides.add(side)
         self.sides[key] = side
         if frame is None or frame.layer_call is None:

@@ -68,6 +68,7 @@ class Table:
         self._names: dict[str, str] = core["names"]
         self._aliases: dict[str, str] = core["aliases"]
         self._resolved: dict[str, Resolved | None] = {}
+        self._above: dict[tuple[str, str], frozenset[str]] = {}
         self._layers: dict[str, LayerInfo | None] = {}
         self._index: dict[str, set[str]] = {}
         self._namespaces: dict[str, list[str]] = {}
@@ -220,8 +221,11 @@ class Table:
         return other in self._ancestors(canonical.removeprefix(PREFIX), generation)
 
     def _ancestors(self, name: str, generation: str | None) -> frozenset[str]:
-        above = chosen(self._core["ancestors"].get(name, {}), generation or "3", "")
-        return frozenset(PREFIX + each for each in above.split())
+        key = (name, generation or "3")
+        if key not in self._above:
+            above = chosen(self._core["ancestors"].get(name, {}), key[1], "")
+            self._above[key] = frozenset(PREFIX + each for each in above.split())
+        return self._above[key]
 
     def base_keywords(self, generation: str) -> frozenset[str]:
         """Return the keywords that every layer takes besides its own parameters."""
