@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bnlint.finding import Span
 from bnlint.interpreter.layers import TRAINING
-from bnlint.interpreter.records import Call, LayerV, World
+from bnlint.interpreter.records import Call, LayerV
 from bnlint.interpreter.values import Const, Term
 from bnlint.program import Program
 
@@ -37,9 +37,10 @@ def fixed_modes(program: Program) -> Iterator[FixedMode]:
     """
     places: dict[Span, _Place] = {}
     for world in program.worlds:
+        sides = {term: side for term, side in world.decisions.items() if _on_mode(term)}
         for call in world.calls:
             if call.layer is not None and (call.parent is not None or _in_graph(program, call)):
-                _note(program, places.setdefault(call.span, _Place()), call, world)
+                _note(program, places.setdefault(call.span, _Place()), call, sides)
     for span, place in places.items():
         mode = next(iter(place.modes)) if len(place.modes) == 1 else None
         if mode is not None and place.chosen <= place.modes and all(len(sides) == 2 for sides in place.sides.values()):
@@ -52,10 +53,9 @@ def _in_graph(program: Program, call: Call) -> bool:
     return call.setting == "graph" and used
 
 
-def _note(program: Program, place: _Place, call: Call, world: World) -> None:
-    for term, side in world.decisions.items():
-        if _on_mode(term):
-            place.sides.setdefault(term, set()).add(side)
+def _note(program: Program, place: _Place, call: Call, sides: dict[Term, bool]) -> None:
+    for term, side in sides.items():
+        place.sides.setdefault(term, set()).add(side)
     if _is_callers_choice(call):
         place.chosen.add(_fixed(program, call))
     else:

@@ -58,12 +58,11 @@ REFLECTION = ("getattr", "vars(", "__dict__", "self.layers", "model.layers", "_l
 
 def check(program: Program) -> Iterator[Finding]:
     for span, instances in program.sites("keras.layers.BatchNormalization"):
-        reasons = [unused(program, layer) for layer in instances if not is_abstract(program, layer)]
-        known = [reason for reason in reasons if reason]
-        if known and len(known) == len(reasons):
-            yield report(
-                RULE, span, f"{program.name(instances[0])} {known[0]}, so that nothing is normalized; use it or remove it"
-            )
+        reasons = (unused(program, layer) for layer in instances if not is_abstract(program, layer))
+        first = next(reasons, "")
+        if first and all(reasons):
+            message = f"{program.name(instances[0])} {first}, so that nothing is normalized; use it or remove it"
+            yield report(RULE, span, message)
 
 
 def is_abstract(program: Program, layer: LayerV) -> bool:
