@@ -204,3 +204,28 @@ def in_gradient(context: Context) -> bool:
     return any(
         "GradientTape" in getattr(getattr(value, "cls", None), "path", "") for each in context.chain() for value, _ in each.withs
     )
+
+
+AVERAGES = frozenset(
+    ("ema", "emas", "average", "averages", "averaged", "averaging", "avg", "polyak", "swa", "shadow", "teacher", "momentum", "moving",
+     "target", "snapshot", "best", "sync", "copy", "federated", "fedavg")
+)  # fmt: skip
+"""The words in the names of functions, classes and what they assign that tell weights which are kept beside those of the model."""
+
+
+def averages(context: Context) -> bool:
+    """Whether the names around tell that weights are averaged, or kept beside the model's own."""
+    for each in context.chain():
+        names = [*_names_assigned(each.statement)]
+        if each.function is not None:
+            names.append(each.function.name)
+            if each.function.owner is not None:
+                names.append(each.function.owner.name)
+        if any(AVERAGES.intersection(words(name)) for name in names):
+            return True
+    return False
+
+
+def _names_assigned(statement: ast.stmt | None) -> Iterator[str]:
+    for target in getattr(statement, "targets", []):
+        yield from _names(target)

@@ -13,6 +13,7 @@ from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.modules import BUILTIN_NAMES, from_star
 from bnlint.interpreter.operators import binary, compare, unary
 from bnlint.interpreter.pure import derive
+from bnlint.interpreter.records import WeightsV
 from bnlint.interpreter.scope import Frame, Loop, Scope
 from bnlint.interpreter.targets import assign
 from bnlint.interpreter.tensors import tensor_comparison, tensor_operator, tensor_subscript
@@ -35,6 +36,7 @@ from bnlint.interpreter.values import (
     key_of,
     unknown,
 )
+from bnlint.interpreter.weights import note_gathering
 
 
 @evaluates(ast.Constant)
@@ -104,9 +106,11 @@ def call_arguments(m: Machine, node: ast.Call, frame: Frame) -> Arguments:
     site = CallSite(node, frame)
     for each in node.args:
         if isinstance(each, ast.Starred):
-            items = m.items(m.eval(each.value, frame), site)
+            value = m.eval(each.value, frame)
+            items = m.items(value, site)
             if items is None:
                 found.open_positional = True
+                found.starred.append(value)
             elif not found.open_positional:
                 found.positional.extend(items)
         else:
@@ -279,10 +283,11 @@ def _items(m: Machine, nodes: list[ast.expr], frame: Frame) -> tuple[list[Value]
     open_ = False
     for node in nodes:
         if isinstance(node, ast.Starred):
-            more = m.items(m.eval(node.value, frame), CallSite(node, frame))
+            value = m.eval(node.value, frame)
+            more = m.items(value, CallSite(node, frame))
             if more is None:
                 open_ = True
-                items.append(rest())
+                items.append(rest(value if isinstance(value, (Unknown, WeightsV)) else None))
             else:
                 items.extend(more)
         else:
@@ -368,6 +373,7 @@ def list_comprehension(m: Machine, node: ast.ListComp, frame: Frame) -> Value:
     found = ListV([])
     found.open = not _comprehend(m, node.generators, frame, lambda inner: found.items.append(m.eval(node.elt, inner)))
     m.changed()
+    note_gathering(m, found, CallSite(node, frame))
     return found
 
 
@@ -408,6 +414,7 @@ def dict_comprehension(m: Machine, node: ast.DictComp, frame: Frame) -> Value:
             found.items[hashed] = (key, value)
 
     found.open |= not _comprehend(m, node.generators, frame, add)
+    note_gathering(m, found, CallSite(node, frame))
     return found
 
 

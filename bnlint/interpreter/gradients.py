@@ -25,6 +25,7 @@ from bnlint.interpreter.values import (
     Value,
     unknown,
 )
+from bnlint.interpreter.weights import METHODS_THAT_STORE, assign_unknown, map_items, note_storing
 
 TAPE = "tensorflow.GradientTape"
 CALLABLE = (FunctionV, MethodV, PartialV)
@@ -188,6 +189,9 @@ def record_update(m: Machine, target: Value, arguments: Arguments, site: CallSit
         "tensorflow.nest.map_structure")  # fmt: skip
 def map_weights(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """Weights and gradients combined by hand; the result may be either."""
+    mapped = map_items(m, site, arguments)
+    if mapped is not None:
+        return mapped
     m.escape_all(arguments.values())
     if any(isinstance(each, GradientsV) and each.owners for each in Origins(m.world).of(arguments.values())):
         record_update(m, SymbolV(site.path), arguments, site)
@@ -209,6 +213,9 @@ def call_unknown(m: Machine, function: Unknown, arguments: Arguments, site: Call
         return take_gradient(m, site, _tape_behind(m, function), loss, sources, owners_of(m, [sources]))
     if name in ASSIGNS and arguments.positional:
         _assigned(m, function, arguments, site)
+    assign_unknown(m, function, arguments, site)
+    if name in METHODS_THAT_STORE:
+        note_storing(m, arguments, site)
     found = unknown_call(m, function, arguments)
     if found is not None:
         return found
@@ -241,7 +248,9 @@ def keep_weights(path: str) -> None:
     @native(path)
     def call(m: Machine, site: CallSite, arguments: Arguments) -> Value:
         first = arguments.positional[0] if len(arguments.positional) == 1 else None
-        return first if isinstance(first, (WeightsV, GradientsV)) else plain(m, site, arguments)
+        lazily = isinstance(first, Unknown) and any(isinstance(each, (WeightsV, GradientsV)) for each in first.parts_inside())
+        kept = first is not None and (lazily or isinstance(first, (WeightsV, GradientsV)))
+        return first if kept and first is not None else plain(m, site, arguments)
 
 
 for each in ("builtins.list", "builtins.tuple", "builtins.iter"):

@@ -117,6 +117,8 @@ class Machine:
         self.instantiated: dict[ast.AST, list[tuple[ClassV, Arguments]]] = {}
         self.cuts: dict[Span, str] = {}
         self.effects = 0
+        self.weights_read = False
+        """Whether the program reads a list of weights, so that what is made of them is followed."""
         self.settings = DictV({})
         """What the program sets of Keras's configuration, undone with the course that set it."""
 
@@ -293,7 +295,7 @@ class Machine:
             self.escape_all(arguments.values())
             result = self.unknown_result(function, arguments)
         if type(result) is Unknown and type(function) not in FOLLOWED:
-            self.flow(result, [function, *arguments.values()])
+            self.flow(result, [function, *arguments.values(), *arguments.starred])
         return result
 
     def unknown_result(self, function: Value, arguments: Arguments) -> Unknown:

@@ -226,6 +226,9 @@ EventKind = Literal[
     "scope",
     "export",
     "class",
+    "assign",
+    "store",
+    "gather",
 ]
 
 
@@ -292,6 +295,7 @@ class WeightsV(Value):
     owners: list[LayerV]
     which: str
     span: Span | None = None
+    context: Context | None = None
 
 
 @dataclass(slots=True, eq=False)

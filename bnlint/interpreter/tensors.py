@@ -221,7 +221,7 @@ def set_shape(m: Machine, site: CallSite, tensor: TensorV, arguments: Arguments)
 
 @method(TensorV, "numpy", "item", "tolist", "eval")
 def to_numpy(m: Machine, site: CallSite, tensor: TensorV, arguments: Arguments) -> Value:
-    return TensorV(tensor.shape)
+    return TensorV(tensor.shape, origin=tensor)
 
 
 @method(TupleV, "as_list")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bnlint.interpreter.dispatch import CallSite, method
-from bnlint.interpreter.flows import remembered
 from bnlint.interpreter.layers import all_sublayers, apply_layer
 from bnlint.interpreter.machine import Machine
-from bnlint.interpreter.models import realise
-from bnlint.interpreter.records import EventKind, LayerV, ModelV, TensorV, WeightsV
+from bnlint.interpreter.models import BATCHNORM, realise
+from bnlint.interpreter.records import EventKind, LayerV, ModelV, TensorV
 from bnlint.interpreter.tensors import shape_from, tensors_in
 from bnlint.interpreter.values import (
     NONE,
@@ -15,15 +14,8 @@ from bnlint.interpreter.values import (
     Value,
     unknown,
 )
+from bnlint.interpreter.weights import NAMES, STATISTICS, make_weights
 
-WEIGHTS = {
-    "weights": "weights",
-    "variables": "weights",
-    "trainable_weights": "trainable",
-    "trainable_variables": "trainable",
-    "non_trainable_weights": "non_trainable",
-    "non_trainable_variables": "non_trainable",
-}
 EVENTS: dict[str, EventKind] = {
     "compile": "compile",
     "fit": "fit",
@@ -46,8 +38,10 @@ TRAINS = ("fit", "train_on_batch")
 
 def weights_of(m: Machine, layer: LayerV, name: str, site: CallSite) -> Value | None:
     """``model.trainable_weights`` and its kin."""
-    which = WEIGHTS.get(name)
-    return remembered(m, WeightsV([layer], which, site.span)) if which is not None else None
+    which = NAMES.get(name)
+    if which is None and name in STATISTICS and m.table.issubclass(layer.symbol, BATCHNORM):
+        which = "non_trainable"
+    return make_weights(m, layer, which, site) if which is not None else None
 
 
 def snapshot(m: Machine, model: LayerV) -> dict[int, tuple[LayerV, Value]]:

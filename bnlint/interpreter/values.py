@@ -295,6 +295,8 @@ class Arguments:
     nodes: dict[int | str, ast.AST] = field(default_factory=dict)
     bound: dict[str, Span] = field(default_factory=dict)
     """Keywords that a ``functools.partial`` gave, with the place of the partial."""
+    starred: list[Value] = field(default_factory=list)
+    """The ``*`` arguments whose items are not all known."""
 
     def get(self, index: int | None, name: str) -> Value | None:
         """The argument by keyword or position."""
