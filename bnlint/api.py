@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bnlint.copies import WeightCopy, averaged_evaluations, unset_clones, weight_copies
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
 from bnlint.forwarding import calls_without_mode, mode_parameter, modes_handed_on
@@ -62,8 +63,10 @@ __all__ = [
     "Training",
     "Unknown",
     "Value",
+    "WeightCopy",
     "World",
     "Writes",
+    "averaged_evaluations",
     "backbones",
     "calls_in_training",
     "calls_without_mode",
@@ -95,6 +98,8 @@ __all__ = [
     "trainable_norms",
     "training_default",
     "trainings",
+    "unset_clones",
+    "weight_copies",
     "with_keyword",
     "without_keywords",
     "written_by_hand",

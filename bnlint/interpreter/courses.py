@@ -60,7 +60,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
 
 def concerns(m: Machine, world: World) -> bool:
     """Whether anything that a rule could ask about happens in a world: a normalization, a model from elsewhere."""
-    touched = [call.layer for call in world.calls if call.layer is not None]
+    touched = [*world.read, *(call.layer for call in world.calls if call.layer is not None)]
     touched += [event.target for event in world.events if isinstance(event.target, LayerV)]
     older = {id(layer): layer for layer in touched if layer.world is not world}
     return any(_concerns(m, layer) for layer in (*world.layers, *older.values()))

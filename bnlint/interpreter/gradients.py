@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import bnlint.interpreter.builtins  # noqa: F401  registers what is wrapped here
 from bnlint.interpreter.dispatch import NATIVES, CallSite, calls, method, native
 from bnlint.interpreter.flows import Origins, remembered
+from bnlint.interpreter.iteration import unknown_item
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import GradientsV, LayerV, WeightsV
 from bnlint.interpreter.text import unknown_call
@@ -17,6 +18,7 @@ from bnlint.interpreter.values import (
     Const,
     FunctionV,
     InstanceV,
+    ListV,
     MethodV,
     PartialV,
     SymbolV,
@@ -249,6 +251,8 @@ def keep_weights(path: str) -> None:
     def call(m: Machine, site: CallSite, arguments: Arguments) -> Value:
         first = arguments.positional[0] if len(arguments.positional) == 1 else None
         lazily = isinstance(first, Unknown) and any(isinstance(each, (WeightsV, GradientsV)) for each in first.parts_inside())
+        if lazily and getattr(first, "kind", "") == "map" and first is not None:
+            return ListV([unknown_item(m, first, 0, site)], open=True)
         kept = first is not None and (lazily or isinstance(first, (WeightsV, GradientsV)))
         return first if kept and first is not None else plain(m, site, arguments)
 

@@ -274,6 +274,8 @@ class World:
     asked: list[Value] = field(default_factory=list)
     flows: dict[Hashable, tuple[Value, ...]] = field(default_factory=dict)
     """What the results of calls out of sight were computed from, by their terms."""
+    read: list[LayerV] = field(default_factory=list)
+    """The models and layers whose weights are read as lists."""
     complete: bool = True
     raised: bool = False
     lost: bool = False

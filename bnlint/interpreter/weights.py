@@ -72,6 +72,7 @@ class Sources:
 def make_weights(m: Machine, owner: LayerV, which: str, site: CallSite) -> WeightsV:
     """The list of weights that is read at ``site``."""
     m.weights_read = True
+    m.world.read.append(owner)
     return remembered(m, WeightsV([owner], which, site.span, m.context(site)))
 
 
