@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bnlint.activations import LINEAR, OUTPUTS, activation, fused
 from bnlint.copies import WeightCopy, averaged_evaluations, unset_clones, weight_copies
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
@@ -11,6 +12,7 @@ from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, Ten
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
 from bnlint.modes import FixedMode, fixed_modes, normalizations
+from bnlint.outputs import OutputNorm, output_norms
 from bnlint.passes import Sharing, sharings
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.propagation import (
@@ -34,6 +36,8 @@ from bnlint.shift import End, shift_ends
 from bnlint.steps import GradientStep, gradient_steps, origins
 
 __all__ = [
+    "LINEAR",
+    "OUTPUTS",
     "UNKNOWN",
     "Call",
     "ClassV",
@@ -51,6 +55,7 @@ __all__ = [
     "ModelV",
     "Option",
     "Options",
+    "OutputNorm",
     "Program",
     "Reference",
     "Related",
@@ -66,6 +71,7 @@ __all__ = [
     "WeightCopy",
     "World",
     "Writes",
+    "activation",
     "averaged_evaluations",
     "backbones",
     "calls_in_training",
@@ -76,6 +82,7 @@ __all__ = [
     "fixed_modes",
     "freezing_fix",
     "functions_around",
+    "fused",
     "gradient_steps",
     "has_training",
     "in_gradient",
@@ -88,6 +95,7 @@ __all__ = [
     "modes_handed_on",
     "normalizations",
     "origins",
+    "output_norms",
     "purpose",
     "recompiling_fix",
     "removal",

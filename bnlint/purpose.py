@@ -229,3 +229,19 @@ def averages(context: Context) -> bool:
 def _names_assigned(statement: ast.stmt | None) -> Iterator[str]:
     for target in getattr(statement, "targets", []):
         yield from _names(target)
+
+
+LOSSES: dict[str, Literal["classifier", "regressor"]] = {
+    **dict.fromkeys(
+        ["crossentropy", "entropy", "bce", "cce", "scce", "wbce", "focal", "dice", "jaccard", "iou", "tversky", "hinge"],
+        "classifier",
+    ),
+    **dict.fromkeys(["mse", "rmse", "mae", "mape", "msle", "rmsle", "huber", "logcosh", "poisson"], "regressor"),
+}
+"""What a word in the name of a project's own loss says about the outputs that it is for."""
+
+
+def role_of_loss(name: str) -> Literal["classifier", "regressor"] | None:
+    """What the outputs are that a function called so is the loss of; None where the words of the name do not agree."""
+    found = {LOSSES[word] for word in words(name) if word in LOSSES}
+    return found.pop() if len(found) == 1 else None

@@ -42,7 +42,7 @@ more (`load_weights` raises, and `skip_mismatch=True` silently leaves the layer 
 Silent where another consumer may need the bias, where `use_bias` or the consumer is not known, where the normalization runs
 over another axis, may be frozen or runs in inference mode, with `renorm=True`, and behind padding, dropout, a
 nonlinearity, or a reshape that mixes channels. A bias with its own initializer, regularizer or constraint is reported
-without a fix.
+without a fix, and so is one in front of a normalization that BN303 wants removed.
 
 ## Verify
 Shifts the bias and compares the outputs in training mode: a relative change below 1e-3 confirms the finding.
@@ -58,7 +58,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Edit, End, Finding, Fix, LayerV, Program, Related, Rule, Span, report, shift_ends
+from bnlint.api import Edit, End, Finding, Fix, LayerV, Program, Related, Rule, Span, output_norms, report, shift_ends
 
 RULE = Rule(code="BN301", name="redundant-bias", severity="warning", fix="unsafe")
 OWN_BIAS = ("bias_initializer", "bias_regularizer", "bias_constraint")
@@ -66,6 +66,7 @@ OWN_BIAS = ("bias_initializer", "bias_regularizer", "bias_constraint")
 
 def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
+    outputs = {id(each.call) for each in output_norms(program)}  # BN303's: without them the bias is needed
     for span, instances in program.sites("keras.layers.Layer"):
         ends = [found for layer in instances for found in redundant(program, layer)]
         if (
@@ -87,13 +88,8 @@ def check(program: Program) -> Iterator[Finding]:
         if any(each.weights in ("loaded", "pretrained") for each in instances):
             message += " (weights saved with the bias would no longer load)"
         normalized = Related(end.call.span, "normalized here")
-        yield report(
-            RULE,
-            place,
-            message,
-            related=(normalized,),
-            fix=fix(program, layer) if layer.site and place == layer.site.span else None,
-        )
+        fixable = layer.site is not None and place == layer.site.span and not any(id(each.call) in outputs for _, each in ends)
+        yield report(RULE, place, message, related=(normalized,), fix=fix(program, layer) if fixable else None)
 
 
 def name(program: Program, instances: list[LayerV]) -> str:

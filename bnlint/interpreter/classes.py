@@ -377,6 +377,10 @@ def call_instance(m: Machine, instance: InstanceV, arguments: Arguments, site: C
     special = m.special_method(instance, "__call__")
     if special is not None:
         return m.call(special, arguments, site)
+    if isinstance(instance.cls, SymbolV) and instance.cls.path.startswith("keras.losses."):
+        given = {name: value for name, value in instance.attributes.items() if name == "from_logits"}
+        applied = Arguments(arguments.positional, {**given, **arguments.keywords})
+        return m.call(SymbolV(f"{instance.cls.path}.__call__"), applied, site)
     m.escape_all(arguments.values())
     return unknown("an instance called")
 

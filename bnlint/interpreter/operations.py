@@ -67,9 +67,9 @@ def call_operation(m: Machine, symbol: SymbolV, arguments: Arguments, site: Call
     if not tensors:
         m.escape_all(arguments.values())
         if symbol.path.startswith(OBJECTS) and symbol.path.rpartition(".")[2][:1].isupper():
-            return InstanceV(symbol, dict(arguments.keywords), open=True)
+            return InstanceV(symbol, {**_positional(symbol, arguments), **arguments.keywords}, open=True)
         return unknown(f"result of {symbol.path}")
-    name = symbol.path
+    name = symbol.path.removesuffix(".__call__")
     if operation is not None:
         name = f"keras.ops.{operation.operation}" if operation.operation else symbol.path
     shape = function_shape(m, symbol.path, operation.family if operation is not None else None, arguments, tensors)
@@ -78,6 +78,12 @@ def call_operation(m: Machine, symbol: SymbolV, arguments: Arguments, site: Call
         if isinstance(value, (LayerV, InstanceV)):
             m.escape(value)
     return apply_function(m, name, tensors, shape, site, {**named, **arguments.keywords})
+
+
+def _positional(symbol: SymbolV, arguments: Arguments) -> dict[str, Value]:
+    """The first argument of a cross-entropy, by its name."""
+    is_entropy = symbol.path.startswith("keras.losses.") and symbol.path.endswith("Crossentropy")
+    return {"from_logits": arguments.positional[0]} if is_entropy and arguments.positional else {}
 
 
 def _with_unknown(m: Machine, arguments: Arguments, tensors: list[TensorV]) -> list[TensorV]:
