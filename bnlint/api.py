@@ -11,17 +11,19 @@ from bnlint.freezing import Training, Writes, backbones, compiled_elsewhere, cou
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
-from bnlint.modes import FixedMode, fixed_modes, normalizations
+from bnlint.modes import FixedMode, fixed_modes, loaded, may_be_learnt, normalizations
 from bnlint.outputs import OutputNorm, output_norms
 from bnlint.passes import Sharing, sharings
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.propagation import (
     Running,
     calls_in_training,
+    explicit_nones,
     has_training,
     is_default,
     mode_calls,
     models_fitted,
+    owner_of_default,
     replay,
     trainable_norms,
     training_default,
@@ -79,6 +81,7 @@ __all__ = [
     "compiled_elsewhere",
     "courses",
     "expects_an_error",
+    "explicit_nones",
     "fixed_modes",
     "freezing_fix",
     "functions_around",
@@ -89,6 +92,8 @@ __all__ = [
     "in_inference_mode",
     "is_constant",
     "is_default",
+    "loaded",
+    "may_be_learnt",
     "mode_calls",
     "mode_parameter",
     "models_fitted",
@@ -96,6 +101,7 @@ __all__ = [
     "normalizations",
     "origins",
     "output_norms",
+    "owner_of_default",
     "purpose",
     "recompiling_fix",
     "removal",

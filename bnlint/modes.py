@@ -109,3 +109,22 @@ def normalizations(program: Program, call: Call) -> list[LayerV]:
         return [each for each in program.all_sublayers(layer) if program.is_batchnorm(each)]
     following = [child for child in call.children if child.training.kind in ("absent", "constant") and not _is_literal(child)]
     return [norm for child in following for norm in normalizations(program, child)]
+
+
+def loaded(layer: LayerV | None) -> bool:
+    """Whether a layer, or the backbone it belongs to, has weights that are not random."""
+    return layer is None or layer.weights != "random" or (layer.backbone is not None and layer.backbone.weights != "random")
+
+
+def may_be_learnt(program: Program, norm: LayerV) -> bool:
+    """Whether a normalization, or anything that holds it, gets weights from elsewhere."""
+    pending, seen = [norm], {id(norm)}
+    targets = {id(event.target) for event in program.events("load", "copy")}
+    while pending:
+        layer = pending.pop()
+        if loaded(layer) or id(layer) in targets:
+            return True
+        more = [each for each in program.holders(layer) if id(each) not in seen]
+        seen |= {id(each) for each in more}
+        pending += more
+    return False

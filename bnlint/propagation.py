@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bnlint.interpreter.layers import TRAINING
-from bnlint.interpreter.records import Call, LayerV, ModelV, World
+from bnlint.interpreter.records import Call, Context, LayerV, ModelV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Term, Value
 from bnlint.program import Program
 from bnlint.purpose import in_gradient
@@ -165,10 +165,14 @@ def calls_in_training(program: Program) -> Iterator[tuple[Call, World]]:
     A course in which a condition on the mode has taken another side than ``fit`` takes has none of them.
     """
     for world in program.worlds:
-        if all(side is _side_in_fit(term) for term, side in world.decisions.items() if on_mode(term)):
+        if _is_in_training(world):
             for call in world.calls:
                 if call.layer is not None and call.layer.own_class is not None and call.children:
                     yield call, world
+
+
+def _is_in_training(world: World) -> bool:
+    return all(side is _side_in_fit(term) for term, side in world.decisions.items() if on_mode(term))
 
 
 def mode_calls(program: Program, symbol: str) -> Iterator[FunctionV]:
@@ -191,9 +195,29 @@ def written_by_hand(running: Running) -> bool:
 
 def is_default(call: Call) -> bool:
     """Whether the mode of a call is the default of a parameter of a function around it."""
+    return owner_of_default(call) is not None
+
+
+def owner_of_default(call: Call) -> Context | None:
+    """The run of the function whose parameter's default the mode of a call is."""
     origin = getattr(call.training.source, "origin", None)
-    functions = [each.function.node.args for each in call.context.chain() if each.function is not None]
-    return origin is not None and any(origin[1] in (*each.defaults, *each.kw_defaults) for each in functions)
+    for each in call.context.chain():
+        if origin is not None and each.function is not None:
+            parameters = each.function.node.args
+            if origin[1] in (*parameters.defaults, *parameters.kw_defaults):
+                return each
+    return None
+
+
+def explicit_nones(program: Program) -> Iterator[Call]:
+    """The calls inside layers that are handed a None which is not what their model was called with."""
+    for world in program.worlds:
+        if not _is_in_training(world):
+            continue
+        for call in world.calls:
+            none = call.training.kind == "constant" and call.training.value is None and not _hands_on(call)
+            if none and call.parent is not None and call.layer is not None and _counts(program, call.layer, None):
+                yield call
 
 
 def on_mode(term: object) -> bool:

@@ -61,7 +61,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, LayerV, Program, Rule, fixed_modes, normalizations, purpose, report
+from bnlint.api import Finding, Program, Rule, fixed_modes, loaded, may_be_learnt, normalizations, purpose, report
 
 RULE = Rule(code="BN205", name="never-training", severity="error")
 
@@ -80,21 +80,3 @@ def check(program: Program) -> Iterator[Finding]:
             "are trained; pass on the mode of the model"
         )
         yield report(RULE, place.span, message)
-
-
-def loaded(layer: LayerV | None) -> bool:
-    return layer is None or layer.weights != "random" or (layer.backbone is not None and layer.backbone.weights != "random")
-
-
-def may_be_learnt(program: Program, norm: LayerV) -> bool:
-    """Whether a normalization, or anything that holds it, gets weights from elsewhere."""
-    pending, seen = [norm], {id(norm)}
-    targets = {id(event.target) for event in program.events("load", "copy")}
-    while pending:
-        layer = pending.pop()
-        if loaded(layer) or id(layer) in targets:
-            return True
-        more = [each for each in program.holders(layer) if id(each) not in seen]
-        seen |= {id(each) for each in more}
-        pending += more
-    return False
