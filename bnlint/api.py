@@ -7,6 +7,7 @@ from bnlint.copies import WeightCopy, averaged_evaluations, unset_clones, weight
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
 from bnlint.forwarding import calls_without_mode, mode_parameter, modes_handed_on
+from bnlint.freeze_loops import MissedFreeze, missed_freezes
 from bnlint.freezing import Training, Writes, backbones, compiled_elsewhere, courses, in_inference_mode, trainings
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
@@ -31,7 +32,7 @@ from bnlint.propagation import (
 )
 from bnlint.purpose import expects_an_error, in_gradient, purpose
 from bnlint.references import Reference
-from bnlint.refreeze import freezing_fix, recompiling_fix
+from bnlint.refreeze import freezing_fix, picking_fix, recompiling_fix
 from bnlint.removal import removal
 from bnlint.rule import Option, Options, Rule
 from bnlint.shift import End, shift_ends
@@ -54,6 +55,7 @@ __all__ = [
     "FunctionV",
     "GradientStep",
     "LayerV",
+    "MissedFreeze",
     "ModelV",
     "Option",
     "Options",
@@ -94,6 +96,7 @@ __all__ = [
     "is_default",
     "loaded",
     "may_be_learnt",
+    "missed_freezes",
     "mode_calls",
     "mode_parameter",
     "models_fitted",
@@ -102,6 +105,7 @@ __all__ = [
     "origins",
     "output_norms",
     "owner_of_default",
+    "picking_fix",
     "purpose",
     "recompiling_fix",
     "removal",

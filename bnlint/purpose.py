@@ -107,6 +107,9 @@ PARTS_OF_DATA = frozenset(
 UNIT_TESTS = re.compile(r"\b(?:unittest|pytest|TestCase|absltest|test_combinations)\b")
 """Words of a file of unit tests."""
 
+NORMALIZATION = re.compile(r"bn|batch|norm", re.IGNORECASE)
+"""What a text holds by which code picks normalizations among layers: a part of their name, or of their class's."""
+
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -192,6 +195,11 @@ def _names(node: ast.AST) -> Iterator[str]:
             yield each.id
         elif isinstance(each, ast.Attribute):
             yield each.attr
+
+
+def names_normalization(text: str) -> bool:
+    """Whether a text by which layers are picked means normalizations."""
+    return NORMALIZATION.search(text) is not None
 
 
 def expects_an_error(context: Context) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from bnlint.finding import Edit, Fix, Span
+from bnlint.freeze_loops import MissedFreeze
 from bnlint.freezing import Writes
 from bnlint.interpreter.models import BATCHNORM
 from bnlint.interpreter.records import Context, Event, ModelV
@@ -154,3 +155,38 @@ def recompiling_fix(compiled: Event, fit: Event) -> Fix | None:
 
 def _function(event: Event) -> object:
     return event.context.function.node if event.context.function is not None else None
+
+
+def picking_fix(program: Program, loop: MissedFreeze) -> Fix | None:
+    """The edit that lets a loop meet the normalizations: all layers below the model, or a test for their class."""
+    node, context = loop.event.context.node, loop.event.context
+    source = context.module.source
+    if loop.is_nested or loop.filter is None:
+        over = node.iter if isinstance(node, ast.For) else _first_iterable(node)
+        if not isinstance(over, ast.Attribute) or over.attr not in ("layers", "submodules"):
+            return None
+        text = f"{source.segment(source.span(over.value))}._flatten_layers()"
+        return Fix("Go over all layers below the model", "unsafe", (Edit(source.span(over), text),))
+    test = loop.filter.test
+    name = _tested_name(test)
+    if name is None or batchnorm_expression(context.module) is None:
+        return None
+    negated = isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.NotEq, ast.IsNot, ast.NotIn))
+    return Fix("Pick by the class", "unsafe", (Edit(source.span(test), batchnorm_test(context.module, name, negated=negated)),))
+
+
+def _first_iterable(node: ast.AST | None) -> ast.expr | None:
+    return node.generators[-1].iter if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp)) else None
+
+
+def _tested_name(test: ast.expr) -> str | None:
+    """The layer that a condition asks about, where it is one name."""
+    classes = ("isinstance", "issubclass", "type", "hasattr", "re")
+    names = {each.id for each in ast.walk(test) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+    names = {each for each in names if each not in classes and each[:1].islower()}
+    attributes = [each for each in ast.walk(test) if isinstance(each, ast.Attribute) and each.attr in ("name", "__class__")]
+    roots = {each.value.id for each in attributes if isinstance(each.value, ast.Name)}
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and test.func.id == "isinstance":
+        roots = {test.args[0].id} if isinstance(test.args[0], ast.Name) else set()
+    found = roots or names
+    return next(iter(found)) if len(found) == 1 else None

@@ -71,6 +71,7 @@ from bnlint.api import (
     backbones,
     freezing_fix,
     in_inference_mode,
+    missed_freezes,
     report,
     trainings,
 )
@@ -80,9 +81,12 @@ RULE = Rule(code="BN401", name="unfrozen-batchnorm", severity="error", fix="unsa
 
 def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
+    missed = {id(layer) for loop in missed_freezes(program) for layer in loop.everywhere}
     for training in trainings(program):
         writes = Writes(program, training.before)
         for backbone, layers in unfrozen(training, writes).items():
+            if all(id(layer) in missed for layer in layers):
+                continue
             cause = writes.unfreezing(layers)
             place = cause.span if cause is not None else backbone.site.span if backbone.site is not None else None
             if place is None or place in reported:

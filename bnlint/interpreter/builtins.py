@@ -17,6 +17,7 @@ from bnlint.interpreter.iteration import (
     known_items,
     unknown_item,
 )
+from bnlint.interpreter.layer_loops import items_met, note_loop
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import fitting_format, text_size
 from bnlint.interpreter.ordering import extreme, sorted_items
@@ -187,7 +188,10 @@ def filter_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
         test = item if isinstance(function, Const) else m.call(function, Arguments([item], {}), site)
         if m.truth(test, site.frame):
             kept.append(item)
-    return ListV(kept, kind="iterator")
+    result = ListV(kept, kind="iterator")
+    if isinstance(site.node, ast.Call) and items_met(m, site.node) is not None:
+        note_loop(m, site.node, site.frame, value, items, True, result)
+    return result
 
 
 @native("builtins.reversed")

@@ -9,6 +9,7 @@ from bnlint.interpreter import budget
 from bnlint.interpreter.containers import put, subscript
 from bnlint.interpreter.dispatch import CallSite, evaluates
 from bnlint.interpreter.iteration import rest, unknown_item
+from bnlint.interpreter.layer_loops import items_met, note_loop
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.modules import BUILTIN_NAMES, from_star
 from bnlint.interpreter.operators import binary, compare, unary
@@ -371,7 +372,7 @@ def starred(m: Machine, node: ast.Starred, frame: Frame) -> Value:
 @evaluates(ast.ListComp)
 def list_comprehension(m: Machine, node: ast.ListComp, frame: Frame) -> Value:
     found = ListV([])
-    found.open = not _comprehend(m, node.generators, frame, lambda inner: found.items.append(m.eval(node.elt, inner)))
+    _collect(m, node, frame, found)
     m.changed()
     note_gathering(m, found, CallSite(node, frame))
     return found
@@ -380,8 +381,18 @@ def list_comprehension(m: Machine, node: ast.ListComp, frame: Frame) -> Value:
 @evaluates(ast.GeneratorExp)
 def generator_expression(m: Machine, node: ast.GeneratorExp, frame: Frame) -> Value:
     found = ListV([], kind="iterator")
-    found.open = not _comprehend(m, node.generators, frame, lambda inner: found.items.append(m.eval(node.elt, inner)))
+    _collect(m, node, frame, found)
     return found
+
+
+def _collect(m: Machine, node: ast.ListComp | ast.GeneratorExp, frame: Frame, found: ListV) -> None:
+    met = items_met(m, node)
+    over: list[Value] = []
+    found.open = not _comprehend(
+        m, node.generators, frame, lambda inner: found.items.append(m.eval(node.elt, inner)), met=met, over=over
+    )
+    if met is not None and over:
+        note_loop(m, node, frame, over[-1], met, not found.open, found)
 
 
 @evaluates(ast.SetComp)
@@ -419,9 +430,18 @@ def dict_comprehension(m: Machine, node: ast.DictComp, frame: Frame) -> Value:
 
 
 def _comprehend(
-    m: Machine, generators: list[ast.comprehension], frame: Frame, add: Callable[[Frame], None], depth: int = 0
+    m: Machine,
+    generators: list[ast.comprehension],
+    frame: Frame,
+    add: Callable[[Frame], None],
+    depth: int = 0,
+    met: list[Value] | None = None,
+    over: list[Value] | None = None,
 ) -> bool:
-    """Run the clauses of a comprehension; False where something it ran over was not known."""
+    """Run the clauses of a comprehension; False where something it ran over was not known.
+
+    ``met`` gets the items that the last clause runs over, and ``over`` what that is.
+    """
     if depth == 0:
         frame = frame.nested(Scope({}, frame.scope, "comprehension"))
     if depth == len(generators):
@@ -434,6 +454,8 @@ def _comprehend(
     complete = iterator is not None
     if iterator is None:
         iterator = (unknown_item(m, iterable, number, site) for number in range(budget.ROUNDS))
+    if over is not None:
+        over.append(iterable)
     loop = Loop(clause.iter, iterable, known=complete)
     frame.loops.append(loop)
     start = m.steps
@@ -444,8 +466,10 @@ def _comprehend(
                 m.cut(site, "a comprehension over too many items")
                 return False
             assign(m, clause.target, item, frame)
+            if met is not None and depth == len(generators) - 1:
+                met.append(item)
             if all(m.truth(m.eval(test, frame), frame) for test in clause.ifs):
-                complete &= _comprehend(m, generators, frame, add, depth + 1)
+                complete &= _comprehend(m, generators, frame, add, depth + 1, met, over)
     finally:
         frame.loops.remove(loop)
     return complete

@@ -250,6 +250,8 @@ def _instance_of(m: Machine, value: InstanceV, cls: ClassV | SymbolV) -> bool | 
     if cls.path in ("typing.Callable", "collections.abc.Callable", "collections.Callable"):
         return _known_callable(m, value)
     if isinstance(value, LayerV):
+        if cls.path.startswith("keras.") and (cls.generation or m.generation) != (value.generation or m.generation):
+            return False
         answer = _symbol_below(m, value.symbol, cls.path)
         if answer or isinstance(value.cls, SymbolV):
             return answer
@@ -283,6 +285,8 @@ def _symbol_below(m: Machine, path: str, base: str) -> bool | None:
         return issubclass(kind, wanted)
     if path.startswith("keras.") and base.startswith("keras."):
         return m.table.issubclass(path, base)
+    if path.startswith("keras.layers.") and base.startswith("torch."):
+        return False
     if (
         path == "builtins.object"
         or path.startswith("keras.")
@@ -358,6 +362,8 @@ def hasattr_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 
 def _has(m: Machine, value: Value, name: str) -> bool | None:
     if isinstance(value, LayerV):
+        if name == "submodules":
+            return (value.generation or m.generation) == "2"
         if name in value.attributes or isinstance(value.cls, ClassV) and value.cls.find(name) is not None:
             return True
         if name in LAYER_ATTRIBUTES or isinstance(value.cls, SymbolV) and name in value.arguments:

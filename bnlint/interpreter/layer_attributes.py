@@ -47,6 +47,8 @@ def layer_attribute(m: Machine, layer: LayerV, name: str, site: CallSite) -> Val
         if isinstance(tensor, TensorV):
             return shape_value(m, tensor)
         return Unknown(("shape", ("?", id(layer)), name))
+    if name == "submodules" and (layer.generation or m.generation) == "2":
+        return flattened(m, layer, itself=False)
     if name == "__class__":
         return layer.cls
     if name == "built":
@@ -127,6 +129,22 @@ def _ignores_same_value(m: Machine, layer: LayerV, site: CallSite) -> bool:
 @method(LayerV, "call", "__call__")
 def explicit_call(m: Machine, site: CallSite, layer: LayerV, arguments: Arguments) -> Value:
     return apply_layer(m, layer, arguments, site)
+
+
+@method(LayerV, "_flatten_layers")
+def flatten_layers(m: Machine, site: CallSite, layer: LayerV, arguments: Arguments) -> Value:
+    """``model._flatten_layers()``: itself, and all layers below it."""
+    itself, recursive = arguments.get(1, "include_self"), arguments.get(0, "recursive")
+    if isinstance(recursive, Const) and not recursive.value:
+        return unknown("some of a model's layers")
+    return flattened(m, layer, itself=not (isinstance(itself, Const) and not itself.value))
+
+
+def flattened(m: Machine, layer: LayerV, itself: bool) -> ListV:
+    """All layers below a layer, and itself."""
+    below = all_sublayers(m, layer)
+    partial = any(isinstance(each, ModelV) and each.kind != "application" and not each.complete for each in (layer, *below))
+    return ListV([layer, *below] if itself else list(below), open=partial)
 
 
 @method(LayerV, "stateless_call")

@@ -119,6 +119,8 @@ class Machine:
         self.effects = 0
         self.weights_read = False
         """Whether the program reads a list of weights, so that what is made of them is followed."""
+        self.watched: dict[ast.AST, bool] = {}
+        """The loops that are worth noting, and those that are not."""
         self.settings = DictV({})
         """What the program sets of Keras's configuration, undone with the course that set it."""
 

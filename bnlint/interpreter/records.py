@@ -229,6 +229,7 @@ EventKind = Literal[
     "assign",
     "store",
     "gather",
+    "loop",
 ]
 
 

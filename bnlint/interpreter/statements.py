@@ -13,6 +13,7 @@ from bnlint.interpreter.containers import inplace
 from bnlint.interpreter.dispatch import CallSite, executes
 from bnlint.interpreter.expressions import operate
 from bnlint.interpreter.iteration import unknown_item
+from bnlint.interpreter.layer_loops import items_met, note_loop
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.modules import execute_import, execute_import_from
 from bnlint.interpreter.patterns import matches
@@ -227,8 +228,18 @@ def for_(m: Machine, node: ast.For, frame: Frame) -> None:
         iterator = (unknown_item(m, iterable, number, site) for number in range(budget.ROUNDS))
     counted = isinstance(iterable, Const) and isinstance(iterable.value, range)
     loop = Loop(node, iterable, known=known)
-    if not _rounds(m, node, iterator, loop, frame, counted):
+    met = items_met(m, node)
+    left = _rounds(m, node, iterator if met is None else _noting(iterator, met), loop, frame, counted)
+    if met is not None:
+        note_loop(m, node, frame, iterable, met, known)
+    if not left:
         m.execute(node.orelse, frame)
+
+
+def _noting(items: Iterator[Value], met: list[Value]) -> Iterator[Value]:
+    for item in items:
+        met.append(item)
+        yield item
 
 
 def _rounds(m: Machine, node: ast.For, items: Iterator[Value], loop: Loop, frame: Frame, counted: bool) -> bool:
