@@ -30,11 +30,12 @@ from bnlint.propagation import (
     training_default,
     written_by_hand,
 )
-from bnlint.purpose import expects_an_error, in_gradient, purpose
+from bnlint.purpose import expects_an_error, in_gradient, is_meta_learning, purpose
 from bnlint.references import Reference
 from bnlint.refreeze import freezing_fix, picking_fix, recompiling_fix
 from bnlint.removal import removal
 from bnlint.rule import Option, Options, Rule
+from bnlint.running import norm_modes
 from bnlint.shift import End, shift_ends
 from bnlint.steps import GradientStep, gradient_steps, origins
 
@@ -94,6 +95,7 @@ __all__ = [
     "in_inference_mode",
     "is_constant",
     "is_default",
+    "is_meta_learning",
     "loaded",
     "may_be_learnt",
     "missed_freezes",
@@ -101,6 +103,7 @@ __all__ = [
     "mode_parameter",
     "models_fitted",
     "modes_handed_on",
+    "norm_modes",
     "normalizations",
     "origins",
     "output_norms",

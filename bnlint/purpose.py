@@ -104,6 +104,9 @@ PARTS_OF_DATA = frozenset(
 )  # fmt: skip
 """The words that say which part of the data is meant: they tell more than what is computed from it."""
 
+META_LEARNING = frozenset(("maml", "fomaml", "reptile", "meta", "inner"))
+"""The words that say that a model is trained to be trained: its inner steps leave the moving statistics alone on purpose."""
+
 UNIT_TESTS = re.compile(r"\b(?:unittest|pytest|TestCase|absltest|test_combinations)\b")
 """Words of a file of unit tests."""
 
@@ -253,3 +256,10 @@ def role_of_loss(name: str) -> Literal["classifier", "regressor"] | None:
     """What the outputs are that a function called so is the loss of; None where the words of the name do not agree."""
     found = {LOSSES[word] for word in words(name) if word in LOSSES}
     return found.pop() if len(found) == 1 else None
+
+
+def is_meta_learning(context: Context) -> bool:
+    """Whether the names of the functions and classes around say that the code belongs to meta-learning."""
+    functions = [each.function for each in context.chain() if each.function is not None]
+    names = [name for each in functions for name in (each.name, each.owner.name if each.owner is not None else "")]
+    return any(META_LEARNING.intersection(words(name)) for name in names)

@@ -29,6 +29,9 @@ class GradientStep:
     inner: list[GradientStep] = field(default_factory=list)
     """The steps whose gradient the loss is computed from, as that of a penalty is."""
 
+    is_nested: bool = False
+    """Whether it happens under the tape of another step of the same model, or holds such a one."""
+
     @property
     def differentiated(self) -> list[LayerV]:
         """The models, or layers, with respect to whose weights the gradient is taken."""
@@ -39,10 +42,6 @@ class GradientStep:
         """Those of them whose weights are then updated with it."""
         changed = {id(owner) for event in self.updates for owner in event.affected}
         return [owner for owner in self.differentiated if id(owner) in changed]
-
-    def owner(self, program: Program, layer: LayerV) -> LayerV | None:
-        """The updated model that a layer is, or is a part of."""
-        return next((each for each in self.updated if each is layer or layer in program.all_sublayers(each)), None)
 
 
 _STEPS: WeakKeyDictionary[Program, list[GradientStep]] = WeakKeyDictionary()
@@ -71,6 +70,12 @@ def _steps_of(world: World) -> list[GradientStep]:
     for step in steps:
         behind = traced.of([step.loss], differentiable=True)
         step.inner = [by_event[id(event)] for event in _events(behind) if id(event) in by_event and event is not step.gradient]
+    for step in steps:
+        around = managers(step.gradient.context)
+        for outer in steps:
+            under = outer is not step and any(value is outer.gradient.target for value in around)
+            if under and {id(each) for each in step.differentiated} & {id(each) for each in outer.differentiated}:
+                step.is_nested = outer.is_nested = True
     for event in world.events:
         if event.kind == "update":
             for step in _used(event, traced, steps, by_event):

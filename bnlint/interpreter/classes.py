@@ -221,6 +221,10 @@ def instance_attribute(m: Machine, instance: InstanceV, name: str, site: CallSit
         fallback = cls.find("__getattr__")
         if isinstance(fallback, FunctionV):
             return run_function(m, fallback, Arguments([instance, Const(name)], {}), site, instance)
+        if any(base.path == "tensorflow.Module" for base in cls.symbols()):
+            weights = m.hooks.weights_of(m, instance, name, site)
+            if weights is not None:
+                return weights
         return Unknown(("attribute", ("instance", cls.module.name, cls.qualname), name), f"attribute {name}")
     if (InstanceV, name) in METHODS:
         return NativeMethodV(instance, name)

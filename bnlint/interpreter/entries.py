@@ -16,6 +16,7 @@ from bnlint.interpreter.records import LayerV, World
 from bnlint.interpreter.relevance import WORD, relevant_names
 from bnlint.interpreter.scope import Frame, Module
 from bnlint.interpreter.signals import Raised
+from bnlint.interpreter.tensors import tensors_in
 from bnlint.interpreter.values import Arguments, ClassV, Const, FunctionV, MethodV, SymbolV, Unknown, Value
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -64,9 +65,10 @@ class Entries:
             self.enter(module, node)
 
     def _holds_layers(self, node: Definition) -> bool:
-        """Whether instances of a class were given layers: its own text need not say so."""
+        """Whether instances of a class were given layers or their tensors: its own text need not say so."""
         made = self.m.instantiated.get(node, ())
-        return any(isinstance(value, LayerV) for _, arguments in made for value in arguments.values())
+        given = [value for _, arguments in made for value in arguments.values()]
+        return any(isinstance(value, LayerV) or any(tensors_in(value)) for value in given)
 
     def _course(self, module: Module, name: str, action: Callable[[], object]) -> World:
         return run_courses(self.m, name, module, self.base.get(id(module)), action)

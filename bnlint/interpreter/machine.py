@@ -80,7 +80,7 @@ class Hooks(Protocol):
     def model_output(self, m: Machine, model: ModelV, call: Call, arguments: Arguments, site: CallSite) -> Value | None:
         """What calling a model gives."""
 
-    def weights_of(self, m: Machine, layer: LayerV, name: str, site: CallSite) -> Value | None:
+    def weights_of(self, m: Machine, owner: InstanceV, name: str, site: CallSite) -> Value | None:
         """``layer.weights`` and its kin; None for any other attribute."""
 
 

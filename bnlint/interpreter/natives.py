@@ -59,8 +59,8 @@ class KerasHooks:
     def model_output(self, m: Machine, model: ModelV, call: Call, arguments: Arguments, site: CallSite) -> Value | None:
         return model_output(m, model, call, arguments, site)
 
-    def weights_of(self, m: Machine, layer: LayerV, name: str, site: CallSite) -> Value | None:
-        return weights_of(m, layer, name, site)
+    def weights_of(self, m: Machine, owner: InstanceV, name: str, site: CallSite) -> Value | None:
+        return weights_of(m, owner, name, site)
 
 
 def bind_base_arguments(m: Machine, layer: LayerV, arguments: Arguments) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bnlint.interpreter.dispatch import CallSite, method
-from bnlint.interpreter.layers import all_sublayers, apply_layer
+from bnlint.interpreter.flows import remembered
+from bnlint.interpreter.layers import all_sublayers, apply_layer, layers_in
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import BATCHNORM, realise
-from bnlint.interpreter.records import EventKind, LayerV, ModelV, TensorV
+from bnlint.interpreter.records import EventKind, LayerV, ModelV, TensorV, WeightsV
 from bnlint.interpreter.tensors import shape_from, tensors_in
 from bnlint.interpreter.values import (
     NONE,
     Arguments,
+    InstanceV,
     Value,
     unknown,
 )
@@ -36,12 +38,15 @@ EVENTS: dict[str, EventKind] = {
 TRAINS = ("fit", "train_on_batch")
 
 
-def weights_of(m: Machine, layer: LayerV, name: str, site: CallSite) -> Value | None:
-    """``model.trainable_weights`` and its kin."""
+def weights_of(m: Machine, owner: InstanceV, name: str, site: CallSite) -> Value | None:
+    """``model.trainable_weights`` and its kin; a ``tf.Module`` has those of the layers it holds."""
     which = NAMES.get(name)
-    if which is None and name in STATISTICS and m.table.issubclass(layer.symbol, BATCHNORM):
+    if not isinstance(owner, LayerV):
+        held = [each for value in owner.attributes.values() for each in layers_in(value)]
+        return remembered(m, WeightsV(held, which, site.span, m.context(site))) if which is not None else None
+    if which is None and name in STATISTICS and m.table.issubclass(owner.symbol, BATCHNORM):
         which = "non_trainable"
-    return make_weights(m, layer, which, site) if which is not None else None
+    return make_weights(m, owner, which, site) if which is not None else None
 
 
 def snapshot(m: Machine, model: LayerV) -> dict[int, tuple[LayerV, Value]]:
@@ -85,14 +90,14 @@ def _method_name(site: CallSite) -> str:
 def run_forward(m: Machine, model: ModelV, arguments: Arguments, site: CallSite, train: bool) -> None:
     """``fit`` calls a subclassed model; its ``train_step`` is interpreted where it has one."""
     own = model.own_class
-    if own is None or model.kind != "subclassed":
+    if own is None:
         return
     data = arguments.get(0, "x") or unknown("data")
     step = own.find("train_step" if train else "test_step")
     if step is not None:
         m.call(m.getattr(model, "train_step" if train else "test_step", site), Arguments([unknown("batch")], {}), site)
         return
-    if model.last_call is None:
+    if model.kind == "subclassed" and model.last_call is None:
         tensor = next(tensors_in(data), None)
         argument = TensorV(_batched(tensor), None) if tensor is not None else unknown("a batch")
         apply_layer(m, model, Arguments([argument], {}), CallSite(site.node, site.frame, None, site.fixed))
