@@ -15,6 +15,7 @@ from bnlint.keras_api.shapes import UNKNOWN
 from bnlint.modes import FixedMode, fixed_modes, loaded, may_be_learnt, normalizations
 from bnlint.outputs import OutputNorm, output_norms
 from bnlint.passes import Sharing, sharings
+from bnlint.placement import Placement, placements
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.propagation import (
     Running,
@@ -61,6 +62,7 @@ __all__ = [
     "Option",
     "Options",
     "OutputNorm",
+    "Placement",
     "Program",
     "Reference",
     "Related",
@@ -109,6 +111,7 @@ __all__ = [
     "output_norms",
     "owner_of_default",
     "picking_fix",
+    "placements",
     "purpose",
     "recompiling_fix",
     "removal",
