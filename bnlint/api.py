@@ -9,6 +9,7 @@ from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
 from bnlint.forwarding import calls_without_mode, mode_parameter, modes_handed_on
 from bnlint.freeze_loops import MissedFreeze, missed_freezes
 from bnlint.freezing import Training, Writes, backbones, compiled_elsewhere, courses, in_inference_mode, trainings
+from bnlint.handwritten import OwnNormalization, OwnWeight, call_of_class, own_normalizations
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
@@ -62,6 +63,8 @@ __all__ = [
     "Option",
     "Options",
     "OutputNorm",
+    "OwnNormalization",
+    "OwnWeight",
     "Placement",
     "Program",
     "Reference",
@@ -81,6 +84,7 @@ __all__ = [
     "activation",
     "averaged_evaluations",
     "backbones",
+    "call_of_class",
     "calls_in_training",
     "calls_without_mode",
     "compiled_elsewhere",
@@ -109,6 +113,7 @@ __all__ = [
     "normalizations",
     "origins",
     "output_norms",
+    "own_normalizations",
     "owner_of_default",
     "picking_fix",
     "placements",

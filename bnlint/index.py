@@ -44,6 +44,8 @@ _KERAS_WORDS = (
     b"moving_var",
     b"running_mean",
     b"running_var",
+    b"pop_mean",
+    b"pop_var",
 )
 # Never a project's own module where the importing file is part of a package, whatever lies beside it.
 _FOREIGN = frozenset(

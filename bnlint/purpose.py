@@ -263,3 +263,21 @@ def is_meta_learning(context: Context) -> bool:
     functions = [each.function for each in context.chain() if each.function is not None]
     names = [name for each in functions for name in (each.name, each.owner.name if each.owner is not None else "")]
     return any(META_LEARNING.intersection(words(name)) for name in names)
+
+
+KEPT = frozenset(("moving", "running", "ema", "pop", "population", "global", "mov", "run", "tracked", "accumulated"))
+MOMENTS = frozenset(("mean", "means", "var", "variance", "vars", "std", "average", "avg", "sigma", "mu", "stddev"))
+"""A weight whose name has a word of both is a moving statistic."""
+BATCHNORM_NAME = re.compile(r"[Bb]atch_?[Nn]orm|BN(?![a-z])|(?:^|_)bn(?:_|$|\d)")
+"""A class of such a name is taken for a batch normalization."""
+
+
+def is_named_statistic(name: str) -> bool:
+    """Whether a weight's name says that it is a moving statistic: ``moving_mean``, ``running_var``, ``pop_std``."""
+    parts = set(words(name))
+    return bool(parts & KEPT) and bool(parts & MOMENTS)
+
+
+def is_named_batchnorm(name: str) -> bool:
+    """Whether a class's name says that it is a batch normalization."""
+    return BATCHNORM_NAME.search(name) is not None

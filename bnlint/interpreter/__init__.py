@@ -21,6 +21,7 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
         natives,
         numpy_arrays,
         numpy_natives,
+        phases,
         reflection,
         statements,
         stdlib,

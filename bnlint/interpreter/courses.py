@@ -11,7 +11,7 @@ from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.layers import apply_layer
 from bnlint.interpreter.machine import Fork, Machine
 from bnlint.interpreter.models import BATCHNORM, holds_batchnorm, realise
-from bnlint.interpreter.records import LayerV, ModelV, TensorV, World
+from bnlint.interpreter.records import Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.scope import Frame, Module
 from bnlint.interpreter.signals import Raised, Signal
 from bnlint.interpreter.values import CLOCK, Arguments, FunctionV, InstanceV, SymbolV, Term, Value
@@ -62,8 +62,19 @@ def concerns(m: Machine, world: World) -> bool:
     """Whether anything that a rule could ask about happens in a world: a normalization, a model from elsewhere."""
     touched = [*world.read, *(call.layer for call in world.calls if call.layer is not None)]
     touched += [event.target for event in world.events if isinstance(event.target, LayerV)]
+    if any(event.kind == "construct" and _keeps_statistics(event) for event in world.events):
+        return True
     older = {id(layer): layer for layer in touched if layer.world is not world}
     return any(_concerns(m, layer) for layer in (*world.layers, *older.values()))
+
+
+def _keeps_statistics(event: Event) -> bool:
+    """Whether a weight may keep moving statistics: its class speaks of means and variances."""
+    own = event.target.own_class if isinstance(event.target, LayerV) else None
+    if own is None:
+        return False
+    text = own.module.source.segment(own.module.source.span(own.node)).lower()
+    return "mean" in text and ("var" in text or "std" in text)
 
 
 def _concerns(m: Machine, layer: LayerV) -> bool:

@@ -167,14 +167,32 @@ def explicit_build(m: Machine, site: CallSite, layer: LayerV, arguments: Argumen
 
 @method(LayerV, "add_weight", "add_variable")
 def add_weight(m: Machine, site: CallSite, layer: LayerV, arguments: Arguments) -> Value:
-    name = arguments.keywords.get("name")
-    shape = arguments.keywords.get("shape") or (arguments.positional[0] if arguments.positional else None)
-    tensor = TensorV(shape_from(shape) if shape is not None else None)
-    m.event("construct", layer, site, name="weight", arguments=dict(arguments.keywords), value=name)
+    given = dict(arguments.keywords)
+    first = "shape" if not arguments.positional or isinstance(arguments.positional[0], (TupleV, ListV)) else "name"
+    names = ("shape", "initializer", "dtype", "trainable") if first == "shape" else WEIGHT_PARAMETERS
+    given.update(zip(names, arguments.positional))
+    if arguments.open_keywords or arguments.open_positional:
+        given["**"] = NONE
+    tensor = TensorV(shape_from(given["shape"]) if "shape" in given else None)
+    m.event("construct", layer, site, name="weight", arguments=given, value=tensor)
     return tensor
 
 
-@method(LayerV, "__init__", "add_loss", "add_metric", "add_update", "compute_mask", "get_config", "summary")
+WEIGHT_PARAMETERS = ("name", "shape", "dtype", "initializer", "regularizer", "trainable")
+"""Those of ``add_weight`` before Keras 3."""
+
+
+@method(LayerV, "add_update")
+def add_update(m: Machine, site: CallSite, layer: LayerV, arguments: Arguments) -> Value:
+    """``layer.add_update([(variable, value)])`` of Keras 1 and 2: pairs are assignments."""
+    given = arguments.positional[0] if arguments.positional else NONE
+    for each in given.items if isinstance(given, ListV) else [given]:
+        if isinstance(each, TupleV) and len(each.items) == 2:
+            m.event("assign", each.items[0], site, name="add_update", value=each.items[1])
+    return NONE
+
+
+@method(LayerV, "__init__", "add_loss", "add_metric", "compute_mask", "get_config", "summary")
 def harmless_method(m: Machine, site: CallSite, layer: LayerV, arguments: Arguments) -> Value:
     return Unknown(("method", ("?", id(layer))))
 

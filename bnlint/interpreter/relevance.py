@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from bnlint.index import is_relevant
+from bnlint.index import is_relevant, names_keras
 from bnlint.interpreter.scope import Module
 
 WORD = re.compile(r"[^\W\d]\w*")
@@ -21,8 +21,9 @@ def relevant_names(modules: Iterable[Module]) -> set[str]:
     found: set[str] = set()
     pending: list[str] = []
     for module in modules:
+        around = b"keras " if names_keras(module.source.text.encode("utf-8", "replace")) else b""
         for names, text in _statements(module):
-            if is_relevant(text.encode("utf-8", "replace")):
+            if is_relevant(around + text.encode("utf-8", "replace")):
                 pending.extend(names - found)
                 found |= names
             for word in set(WORD.findall(text)) - names:

@@ -222,6 +222,21 @@ def assign_unknown(m: Machine, function: Unknown, arguments: Arguments, site: Ca
         note_assignment(m, Unknown(term[1]), value, str(term[2]), site)
 
 
+@native("tensorflow.Variable", "keras.Variable", "tensorflow.compat.v1.Variable", "keras.backend.variable")
+def make_variable(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """A variable; one that a layer makes is a weight of it."""
+    made = unknown("a variable")
+    layer = site.frame.instance
+    if isinstance(layer, LayerV):
+        given = {**dict(zip(("initial_value", "trainable"), arguments.positional)), **arguments.keywords}
+        if site.path == "keras.backend.variable":
+            given["**"] = NONE  # whether Keras trains it depends on its version
+        m.event("construct", layer, site, name="variable", arguments=given, value=made)
+    else:
+        m.escape_all(arguments.values())
+    return made
+
+
 STORES = (
     "pickle.dump", "pickle.dumps", "dill.dump", "joblib.dump", "numpy.save", "numpy.savez", "numpy.savez_compressed", "json.dump",
     "scipy.io.savemat", "torch.save", "tensorflow.io.write_file", "tensorflow.train.Checkpoint", "tensorflow.train.Saver",
