@@ -13,8 +13,10 @@ from bnlint.handwritten import OwnNormalization, OwnWeight, call_of_class, own_n
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
+from bnlint.making import RunTime, made_at_run_time
 from bnlint.modes import FixedMode, fixed_modes, loaded, may_be_learnt, normalizations
 from bnlint.outputs import OutputNorm, output_norms
+from bnlint.ownership import untracked
 from bnlint.passes import Sharing, sharings
 from bnlint.placement import Placement, placements
 from bnlint.program import Program, functions_around, is_constant
@@ -70,6 +72,7 @@ __all__ = [
     "Reference",
     "Related",
     "Rule",
+    "RunTime",
     "Running",
     "Severity",
     "Sharing",
@@ -103,6 +106,7 @@ __all__ = [
     "is_default",
     "is_meta_learning",
     "loaded",
+    "made_at_run_time",
     "may_be_learnt",
     "missed_freezes",
     "mode_calls",
@@ -128,6 +132,7 @@ __all__ = [
     "training_default",
     "trainings",
     "unset_clones",
+    "untracked",
     "weight_copies",
     "with_keyword",
     "without_keywords",

@@ -1,0 +1,88 @@
+"""Batch normalization created in call.
+
+## What it does
+Reports a batch normalization that is made while a model runs: in the `call` of a layer or model, in a function that `call` uses, in
+`train_step` and its kin, in the function of a `Lambda`, in a `tf.function`.
+
+## Why is this bad?
+Every run makes a new layer with new weights. Measured: `fit` raises `ValueError: tf.function only supports singleton tf.Variables
+created on the first call`; with `run_eagerly=True` and on JAX it runs silently with 2 of 6 weights, and gamma and beta never train. Layers that
+`call` puts on `self` raise `You cannot add new elements of state to a layer that is already built` in Keras 3, even if that
+happens once.
+
+## Bad
+```python
+import keras
+from keras import layers
+
+
+class Block(layers.Layer):
+    def __init__(self, filters):
+        super().__init__()
+        self.conv = layers.Conv2D(filters, 3, use_bias=False)
+
+    def call(self, x):
+        x = layers.BatchNormalization()(self.conv(x))  # BN105
+        return keras.activations.relu(x)
+```
+
+## Good
+```python
+import keras
+from keras import layers
+
+
+class Block(layers.Layer):
+    def __init__(self, filters):
+        super().__init__()
+        self.conv = layers.Conv2D(filters, 3, use_bias=False)
+        self.norm = layers.BatchNormalization()
+
+    def call(self, x):
+        return keras.activations.relu(self.norm(self.conv(x)))
+```
+
+## Limits
+Silent for `__init__`, `build`, functions that build models, and objects that are no layers and are called while a graph is built. A layer that
+`call` makes only where there is none yet is reported for Keras 3; under Keras 2 that works. Silent in tests that expect an error.
+
+## Verify
+Counts the layers that are made while two batches run: more than none confirms the finding.
+
+## References
+- <https://github.com/tensorflow/tensorflow/issues/27120>
+- <https://github.com/tensorflow/tensorflow/issues/33576>
+- <https://github.com/tensorflow/tensorflow/issues/40381>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bnlint.api import Finding, LayerV, Program, Rule, RunTime, Span, expects_an_error, made_at_run_time, report
+
+RULE = Rule(code="BN105", name="batchnorm-created-in-call", severity="error", supersedes=("BN107",))
+
+
+def check(program: Program) -> Iterator[Finding]:
+    reported: set[Span] = set()
+    for layer in program.layers("keras.layers.BatchNormalization"):
+        made = made_at_run_time(program, layer)
+        if made is None or made.span in reported or (layer.context is not None and expects_an_error(layer.context)):
+            continue
+        if made.once and (not made.in_call or program.generation(layer) == "2"):
+            continue
+        reported.add(made.span)
+        yield report(RULE, made.span, message(program, layer, made))
+
+
+def message(program: Program, layer: LayerV, made: RunTime) -> str:
+    """When the layer is made, what Keras does about it, and where it belongs."""
+    name = program.name(layer)
+    if layer.site is not None and layer.site.span != made.span:
+        name += f" in line {layer.site.span.line}"
+    if made.once:
+        return f"{name} is made in {made.where} at its first run: Keras 3 raises, as a built layer takes no new ones; make it in __init__"
+    return (
+        f"{name} is made anew whenever {made.where} runs: it never trains and is not saved, or Keras raises; make it in __init__"
+    )
