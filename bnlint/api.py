@@ -16,6 +16,7 @@ from bnlint.keras_api.shapes import UNKNOWN
 from bnlint.making import RunTime, made_at_run_time
 from bnlint.modes import FixedMode, fixed_modes, loaded, may_be_learnt, normalizations
 from bnlint.outputs import OutputNorm, output_norms
+from bnlint.overridden import overridden_constants
 from bnlint.ownership import untracked
 from bnlint.passes import Sharing, sharings
 from bnlint.placement import Placement, placements
@@ -40,6 +41,7 @@ from bnlint.refreeze import freezing_fix, picking_fix, recompiling_fix
 from bnlint.removal import removal
 from bnlint.rule import Option, Options, Rule
 from bnlint.running import norm_modes
+from bnlint.scratch import frozen_from_scratch
 from bnlint.shift import End, shift_ends
 from bnlint.steps import GradientStep, gradient_steps, origins
 
@@ -96,6 +98,7 @@ __all__ = [
     "explicit_nones",
     "fixed_modes",
     "freezing_fix",
+    "frozen_from_scratch",
     "functions_around",
     "fused",
     "gradient_steps",
@@ -117,6 +120,7 @@ __all__ = [
     "normalizations",
     "origins",
     "output_norms",
+    "overridden_constants",
     "own_normalizations",
     "owner_of_default",
     "picking_fix",

@@ -50,8 +50,9 @@ class Training:
 
 
 def _flag(event: Event, layer: LayerV) -> bool | None:
+    """A flag that is known; not one that a command line may replace."""
     value = event.snapshot.get(id(layer), (layer, None))[1]
-    return bool(value.value) if isinstance(value, Const) else None
+    return bool(value.value) if isinstance(value, Const) and not value.assumed else None
 
 
 def courses(program: Program) -> Iterator[tuple[list[Event], list[Training]]]:

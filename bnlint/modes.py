@@ -72,12 +72,12 @@ def _fixed(program: Program, call: Call) -> bool | None:
     training, layer = call.training, call.layer
     if training.kind != "constant" or training.value is None or layer is None or getattr(training.source, "assumed", False):
         return None
-    if call.parent is None and not (program.generation(layer) == "2" and _is_literal(call)):
+    if call.parent is None and not (program.generation(layer) == "2" and is_literal(call)):
         return None
     return bool(training.value)
 
 
-def _is_literal(call: Call) -> bool:
+def is_literal(call: Call) -> bool:
     """Whether the mode is written in the call itself."""
     node = call.context.node
     given = [each.value for each in node.keywords if each.arg == "training"] if isinstance(node, ast.Call) else []
@@ -86,7 +86,7 @@ def _is_literal(call: Call) -> bool:
 
 def _is_callers_choice(call: Call) -> bool:
     """Whether the mode may be what the outermost model was called with."""
-    if call.parent is None or _is_literal(call) or call.training.kind != "constant":
+    if call.parent is None or is_literal(call) or call.training.kind != "constant":
         return False
     outer = call
     while outer.parent is not None:
@@ -107,7 +107,7 @@ def normalizations(program: Program, call: Call) -> list[LayerV]:
         return [layer]
     if not call.children:
         return [each for each in program.all_sublayers(layer) if program.is_batchnorm(each)]
-    following = [child for child in call.children if child.training.kind in ("absent", "constant") and not _is_literal(child)]
+    following = [child for child in call.children if child.training.kind in ("absent", "constant") and not is_literal(child)]
     return [norm for child in following for norm in normalizations(program, child)]
 
 

@@ -143,7 +143,8 @@ class Program:
 
     def name(self, layer: LayerV) -> str:
         """What a message calls a layer: its class, and its name where the source gives one."""
-        cls = layer.own_class.name if layer.own_class is not None else layer.symbol.rpartition(".")[2]
+        symbol = layer.application if isinstance(layer, ModelV) and layer.application else layer.symbol
+        cls = layer.own_class.name if layer.own_class is not None else symbol.rpartition(".")[2]
         named = layer.name.value if isinstance(layer.name, Const) and isinstance(layer.name.value, str) else None
         return f'{cls} "{named}"' if named else cls
 

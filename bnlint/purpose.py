@@ -110,6 +110,12 @@ META_LEARNING = frozenset(("maml", "fomaml", "reptile", "meta", "inner"))
 UNIT_TESTS = re.compile(r"\b(?:unittest|pytest|TestCase|absltest|test_combinations)\b")
 """Words of a file of unit tests."""
 
+LOADERS = (
+    "load_weights", "set_weights", "load_model", "from_pretrained", "from_preset", "restore", "latest_checkpoint", "assign",
+    "load_own_variables", "load_state_dict", "load_checkpoint", "load_pretrained", "load_pretrained_weights", "load_weights_from",
+)  # fmt: skip
+"""The names of functions that give layers weights."""
+
 NORMALIZATION = re.compile(r"bn|batch|norm", re.IGNORECASE)
 """What a text holds by which code picks normalizations among layers: a part of their name, or of their class's."""
 

@@ -119,7 +119,7 @@ def constant_calls(program: Program, backbone: ModelV) -> list[Span]:
 
 
 def message(program: Program, backbone: ModelV, layers: list[LayerV]) -> str:
-    name = backbone.application.rpartition(".")[2] or program.name(backbone)
+    name = program.name(backbone)
     norms = "1 batch normalization" if len(layers) == 1 else f"{len(layers)} batch normalizations"
     verb, owner = ("is", "its") if len(layers) == 1 else ("are", "their")
     text = f"{norms} of the pretrained {name} {verb} trainable here: training replaces {owner} statistics"

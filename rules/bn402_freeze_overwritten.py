@@ -95,8 +95,9 @@ def overwritten(program: Program) -> Iterator[tuple[Event, LayerV, Writes]]:
 
 def message(program: Program, event: Event, layer: LayerV) -> str:
     target = event.target
-    application = target.application.rpartition(".")[2] if isinstance(target, ModelV) else ""
-    name = "each layer" if target is layer else application or "the model"
+    name = program.name(target) if isinstance(target, ModelV) and target.application else "the model"
+    if target is layer:
+        name = "each layer"
     if event.affected:
         text = f"setting {name} trainable undoes the freeze of its batch normalizations: training replaces their statistics"
     else:
