@@ -44,6 +44,7 @@ from bnlint.running import norm_modes
 from bnlint.scratch import frozen_from_scratch
 from bnlint.shift import End, shift_ends
 from bnlint.steps import GradientStep, gradient_steps, origins
+from bnlint.update_ops import unrun_updates
 
 __all__ = [
     "LINEAR",
@@ -135,6 +136,7 @@ __all__ = [
     "trainable_norms",
     "training_default",
     "trainings",
+    "unrun_updates",
     "unset_clones",
     "untracked",
     "weight_copies",

@@ -17,6 +17,7 @@ from bnlint.interpreter.layers import direct_sublayers, layers_in, plain_argumen
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import BATCHNORM, holds_batchnorm
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
+from bnlint.interpreter.scope import Module
 from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Value
 from bnlint.keras_api.shapes import UNKNOWN, channel_axis
 from bnlint.keras_api.table import LayerInfo, Resolved
@@ -252,9 +253,12 @@ class Program:
         return id(model) in self._bound or (model.context is not None and model.context.function is None)
 
     @cached_property
+    def _modules(self) -> list[Module]:
+        return [module for module in self._machine.modules.by_path.values() if module is not None]
+
+    @cached_property
     def _bound(self) -> set[int]:
-        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
-        values = [value for module in modules for value in module.scope.names.values()]
+        values = [value for module in self._modules for value in module.scope.names.values()]
         return {id(layer) for value in values for layer in layers_in(value)}
 
     @cached_property
@@ -370,8 +374,7 @@ class Program:
 
     @cached_property
     def _values(self) -> set[str]:
-        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
-        return {name for module in modules for name in names_as_values(module.tree)}
+        return {name for module in self._modules for name in names_as_values(module.tree)}
 
     def own_layers(self, cls: ClassV) -> list[LayerV]:
         """The instances of a project's layer or model class."""
@@ -394,20 +397,20 @@ class Program:
 
     def text(self, span: Span) -> str:
         """The source text of a span."""
-        for module in self._machine.modules.by_path.values():
-            if module is not None and module.path == span.path:
-                return module.source.segment(span)
-        return ""
+        return next((module.source.segment(span) for module in self._modules if module.path == span.path), "")
 
     def references(self, *words: str) -> Iterator[Reference]:
         """The names of libraries in modules that hold one of some words, as they are written; none that the project has itself."""
-        for module in self._machine.modules.by_path.values():
-            if module is None or not any(word in module.source.text for word in words):
-                continue
+        for module in (each for each in self._modules if any(word in each.source.text for word in words)):
             for each in references(module):
                 roots = {name.partition(".")[0] for name in each.names}
                 if not any(self._machine.modules.find(root, module.path) for root in roots):
                     yield each
+
+    def modules_around(self, path: str) -> list[Module]:
+        """The module of a file, those that import it, and what these import, as far as they can be parsed."""
+        modules = self._machine.modules
+        return [module for each in modules.project.context([Path(path)]) if (module := modules.at(each)) is not None]
 
     def resolve(self, dotted: str) -> tuple[Resolved | None, str]:
         """What a dotted name stands for, and the Keras generation that it is taken from."""
@@ -432,7 +435,7 @@ class Program:
     def is_guarded_node(self, node: ast.AST | None, path: str) -> bool:
         """Whether a node of a file stands in a ``try``, or depends on a test of versions."""
         if path not in self._guarded:
-            trees = [each.tree for each in self._machine.modules.by_path.values() if each is not None and each.path == path]
+            trees = [each.tree for each in self._modules if each.path == path]
             self._guarded[path] = {found for tree in trees for found in guarded_nodes(tree)}
         return node in self._guarded[path]
 
@@ -446,8 +449,7 @@ class Program:
 
     def _mentions(self, word: str) -> bool:
         if word not in self._mentioned:
-            modules = [module for module in self._machine.modules.by_path.values() if module is not None]
-            self._mentioned[word] = any(word in module.source.text for module in modules)
+            self._mentioned[word] = any(word in module.source.text for module in self._modules)
         return self._mentioned[word]
 
     @cached_property
@@ -460,8 +462,7 @@ class Program:
 
     @cached_property
     def _read(self) -> set[str]:
-        modules = [module for module in self._machine.modules.by_path.values() if module is not None]
-        return {name for module in modules for name in names_read(module.tree)}
+        return {name for module in self._modules for name in names_read(module.tree)}
 
     def generation(self, layer: LayerV) -> str:
         """The Keras generation of a layer, "2" or "3"."""

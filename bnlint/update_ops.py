@@ -1,0 +1,177 @@
+"""TensorFlow 1: normalizations that put their updates into a collection, and the training that must run it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from bnlint.interpreter.scope import Module
+from bnlint.program import Program
+from bnlint.references import Reference, bound_by_imports, dotted_names
+
+LAYERS = re.compile(
+    r"tensorflow\.(?:compat\.v1\.)?(?:python\.)?layers\.(?:normalization\.)?(?:batch_normalization|BatchNormalization)$"
+)
+SLIM = re.compile(r"(?:tensorflow\.contrib\.(?:slim|layers)|tf_slim)\.(?:[\w.]+\.)?batch_norm$")
+OPTIMIZER = re.compile(r"tensorflow\.(?:compat\.v1\.)?(?:train|contrib\.opt)\.\w*Optimizer\w*$")
+STEPS = ("minimize", "apply_gradients")
+RUNS_THEM = re.compile(r"create_train_op|optimize_loss|get_updates_for|\.updates\b|TPUEstimator\.train_op")
+COLLECTION = re.compile(r"UPDATE_OPS|[\"']update_ops[\"']")
+
+
+def unrun_updates(program: Program) -> Iterator[Reference]:
+    """The uses of TensorFlow 1's batch normalizations in training mode whose updates no training step in sight runs."""
+    verdicts: dict[str, bool] = {}
+    for reference in program.references("batch_norm", "BatchNorm"):
+        if len(reference.names) != 1 or not _collects(reference):
+            continue
+        path = reference.span.path
+        if path not in verdicts:
+            verdicts[path] = _is_trained_without(program.modules_around(path))
+        if verdicts[path]:
+            yield reference
+
+
+# -- normalizations ----------------------------------------------------------------------------------------------
+
+
+def _collects(reference: Reference) -> bool:
+    """Whether a normalization is used in training mode and leaves its updates in the collection."""
+    name, call = reference.names[0], reference.call
+    if reference.kind == "import":
+        return False
+    if LAYERS.match(name):
+        if name.endswith("BatchNormalization"):
+            return call is not None and _is_called_in_training(reference)
+        return call is not None and _may_be_true(_keyword(call, "training"))
+    if not SLIM.match(name):
+        return False
+    if call is not None:
+        given = _keyword(call, "is_training")
+        return not _is_none(_keyword(call, "updates_collections")) and (given is None or _may_be_true(given))
+    return _collects_as_argument(reference)
+
+
+def _collects_as_argument(reference: Reference) -> bool:
+    """``slim.conv2d(..., normalizer_fn=slim.batch_norm)``: its arguments are in ``normalizer_params``."""
+    tree = ast.parse(reference.source.text)
+    place = (reference.span.line, reference.span.column)
+    for call in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
+        given = _keyword(call, "normalizer_fn")
+        if given is None or not any(_place(reference, each) == place for each in ast.walk(given) if isinstance(each, ast.expr)):
+            continue
+        parameters = dict(_entries(_keyword(call, "normalizer_params"), tree))
+        training = parameters.get("is_training")
+        scoped = _scope_says_none(tree)
+        return not scoped and not _is_none(parameters.get("updates_collections")) and (training is None or _may_be_true(training))
+    return False
+
+
+def _scope_says_none(tree: ast.Module) -> bool:
+    """Whether an ``arg_scope([slim.batch_norm], updates_collections=None)`` gives the argument."""
+    calls = (each for each in ast.walk(tree) if isinstance(each, ast.Call) and "arg_scope" in ast.unparse(each.func))
+    return any(_is_none(_keyword(each, "updates_collections")) for each in calls)
+
+
+def _place(reference: Reference, node: ast.expr) -> tuple[int, int]:
+    span = reference.source.span(node)
+    return span.line, span.column
+
+
+def _entries(node: ast.expr | None, tree: ast.Module, depth: int = 2) -> Iterator[tuple[str, ast.expr]]:
+    """The entries of a dictionary that is written out, or bound to a name."""
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield key.value, value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+        yield from ((each.arg, each.value) for each in node.keywords if each.arg)
+    elif isinstance(node, (ast.Name, ast.Attribute)) and depth:
+        wanted = ast.unparse(node)
+        for each in ast.walk(tree):
+            if isinstance(each, ast.Assign) and any(ast.unparse(target) == wanted for target in each.targets):
+                yield from _entries(each.value, tree, depth - 1)
+
+
+def _is_called_in_training(reference: Reference) -> bool:
+    """Whether the layer that is made is, or may be, called with a true ``training``."""
+    calls = [each for each in ast.walk(ast.parse(reference.source.text)) if isinstance(each, ast.Call)]
+    return any(_may_be_true(_keyword(each, "training")) for each in calls)
+
+
+def _keyword(call: ast.Call, name: str) -> ast.expr | None:
+    return next((each.value for each in call.keywords if each.arg == name), None)
+
+
+def _may_be_true(node: ast.expr | None) -> bool:
+    return node is not None and not (isinstance(node, ast.Constant) and not node.value)
+
+
+def _is_none(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+# -- training ----------------------------------------------------------------------------------------------------
+
+
+def _is_trained_without(modules: list[Module]) -> bool:
+    """Whether an optimizer of TensorFlow 1 takes steps in some modules, none of which runs the collected updates."""
+    if any(RUNS_THEM.search(each.source.text) or _runs_collection(each) for each in modules):
+        return False
+    steps = any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in STEPS
+        for each in modules
+        for node in ast.walk(each.tree)
+    )
+    return steps and any(_has_optimizer(each) for each in modules)
+
+
+def _has_optimizer(module: Module) -> bool:
+    if "Optimizer" not in module.source.text:
+        return False
+    aliases = bound_by_imports(module.tree)
+    return any(
+        OPTIMIZER.match(name)
+        for node in ast.walk(module.tree)
+        if isinstance(node, (ast.Attribute, ast.Name))
+        for name in dotted_names(node, aliases)
+    )
+
+
+def _runs_collection(module: Module) -> bool:
+    """Whether a module does something with the collection of updates: a name that it is bound to must be read again."""
+    if not COLLECTION.search(module.source.text):
+        return False
+    bound: set[str] = set()
+    fetched = 0
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Assign) and COLLECTION.search(ast.unparse(node.value)):
+            bound.update(ast.unparse(target) for target in node.targets)
+            fetched += 1
+    read = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load) and ast.unparse(node) in bound
+    ]
+    idle = [
+        node for block in ast.walk(module.tree) if isinstance(block, ast.With) and _only_runs(block) for node in _managers(block)
+    ]
+    mentions = len(COLLECTION.findall(ast.unparse(module.tree)))
+    inline = mentions - fetched - sum(1 for each in idle if COLLECTION.search(ast.unparse(each)))
+    return inline > 0 or any(each not in idle for each in read)
+
+
+def _managers(block: ast.With) -> list[ast.AST]:
+    return [node for item in block.items for node in ast.walk(item.context_expr)]
+
+
+def _only_runs(block: ast.With) -> bool:
+    """Whether a block only runs what was made before: the dependencies it is under do not reach that."""
+    for statement in block.body:
+        value = getattr(statement, "value", None)
+        if isinstance(statement, ast.Pass):
+            continue
+        if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in ("run", "eval")):
+            return False
+    return True
