@@ -17,14 +17,18 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
     """A machine for a project, with everything registered that it can interpret."""
     from bnlint.interpreter import (  # noqa: F401  each registers what it interprets
         configuration,
+        datasets,
         expressions,
         natives,
         numpy_arrays,
         numpy_natives,
         phases,
         reflection,
+        scalers,
+        splits,
         statements,
         stdlib,
+        strategies,
         training,
     )
     from bnlint.interpreter.machine import Machine

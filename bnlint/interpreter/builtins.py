@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bnlint.interpreter import budget, containers, dict_methods, introspection
+from bnlint.interpreter.data import ArrayV, DatasetV, rows_of
 from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.iteration import (
     is_endless,
@@ -54,6 +55,9 @@ def len_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
         return size_of(m, value)
     if isinstance(value, Const):
         return evaluate(m, site, len, value.value, assumed=value.assumed)
+    known = rows_of(value) if isinstance(value, ArrayV) else value.count if isinstance(value, DatasetV) else None
+    if known is not None:
+        return Const(known.value, known.assumed)
     special = m.special_method(value, "__len__")
     return m.call(special, Arguments([], {}), site) if special is not None else derive(m, "len", part(value))
 

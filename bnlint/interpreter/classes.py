@@ -226,7 +226,7 @@ def instance_attribute(m: Machine, instance: InstanceV, name: str, site: CallSit
             if weights is not None:
                 return weights
         return Unknown(("attribute", ("instance", cls.module.name, cls.qualname), name), f"attribute {name}")
-    if (InstanceV, name) in METHODS:
+    if (InstanceV, name) in METHODS or f"{cls.path}.{name}" in NATIVES:
         return NativeMethodV(instance, name)
     return None
 

@@ -97,15 +97,6 @@ def look_at_model(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     return unknown("a picture")
 
 
-@native("tensorflow.distribute.MirroredStrategy", "tensorflow.distribute.get_strategy", "tensorflow.distribute.TPUStrategy",
-        "tensorflow.distribute.MultiWorkerMirroredStrategy", "tensorflow.distribute.OneDeviceStrategy",
-        "tensorflow.distribute.experimental.TPUStrategy", "tensorflow.distribute.experimental.ParameterServerStrategy",
-        "tensorflow.distribute.experimental.CentralStorageStrategy",
-        "tensorflow.distribute.experimental.MultiWorkerMirroredStrategy")  # fmt: skip
-def make_strategy(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    return InstanceV(SymbolV(site.path), dict(arguments.keywords), open=True)
-
-
 @method(InstanceV, "run", "experimental_run_v2")
 def run_on_strategy(m: Machine, site: CallSite, strategy: InstanceV, arguments: Arguments) -> Value:
     """``strategy.run(step, args=(...))`` calls the step."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.comparisons import dictionary_key
+from bnlint.interpreter.data import ArrayV
 from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.iteration import IterableV, RestV, items_of, iterable, list_item, rest, unknown_item
 from bnlint.interpreter.machine import Machine
@@ -263,6 +264,8 @@ def store_subscript(m: Machine, container: Value, index: Value, value: Value, si
     elif isinstance(container, (Const, TupleV, SetV)):
         raise raised("TypeError", "object does not support item assignment")
     else:
+        if isinstance(container, ArrayV):
+            container.steps, container.noise = None, False
         m.escape(value)
 
 

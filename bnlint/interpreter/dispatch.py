@@ -27,6 +27,8 @@ METHODS: dict[tuple[type, str], Method] = {}
 CALLERS: dict[type, Callable[[Machine, Any, Arguments, CallSite], Value]] = {}
 ATTRIBUTES: dict[type, Attribute] = {}
 SETTERS: dict[type, Callable[[Machine, Any, str, Value, CallSite], None]] = {}
+ITEMS: dict[type, Callable[[Machine, Any, int, CallSite], Value]] = {}
+"""The item for one round of a loop over values of which only that is known."""
 
 
 def evaluates(*types: type) -> Callable[[Evaluator], Evaluator]:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 
 from bnlint.interpreter import budget
+from bnlint.interpreter.array_parts import data_operator, data_subscript
 from bnlint.interpreter.containers import put, subscript
 from bnlint.interpreter.dispatch import CallSite, evaluates
 from bnlint.interpreter.iteration import rest, unknown_item
@@ -79,6 +80,8 @@ def subscription(m: Machine, node: ast.Subscript, frame: Frame) -> Value:
         m.world.asked.append(container.model)
     found = tensor_subscript(m, container, index, site)
     if found is None:
+        found = data_subscript(m, container, index, site)
+    if found is None:
         found = subscript(m, container, index, site)
     if found is not None:
         return m.resolve(found)
@@ -151,6 +154,8 @@ def binary_operation(m: Machine, node: ast.BinOp, frame: Frame) -> Value:
 def operate(m: Machine, operator: type[ast.operator], left: Value, right: Value, site: CallSite) -> Value:
     """A binary operator on any two values."""
     found = tensor_operator(m, operator, left, right, site)
+    if found is None:
+        found = data_operator(m, operator, left, right, site)
     if found is None:
         found = binary(m, operator, left, right, site)
     if found is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import bnlint.interpreter.builtins  # noqa: F401  registers what is wrapped here
+from bnlint.interpreter.datasets import dataset_method
 from bnlint.interpreter.dispatch import NATIVES, CallSite, calls, method, native
 from bnlint.interpreter.flows import Origins, remembered
 from bnlint.interpreter.iteration import unknown_item
@@ -218,7 +219,7 @@ def call_unknown(m: Machine, function: Unknown, arguments: Arguments, site: Call
     assign_unknown(m, function, arguments, site)
     if name in METHODS_THAT_STORE:
         note_storing(m, arguments, site)
-    found = unknown_call(m, function, arguments)
+    found = dataset_method(m, function, arguments, site) or unknown_call(m, function, arguments)
     if found is not None:
         return found
     m.escape_all(arguments.values())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnlint.interpreter import budget
-from bnlint.interpreter.dispatch import ITERATORS, CallSite
+from bnlint.interpreter.dispatch import ITEMS, ITERATORS, CallSite
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import TERM_PARTS, charge_items, derive, part, raised, range_length, settle, term_size
 from bnlint.interpreter.values import (
@@ -61,6 +61,8 @@ def rest(source: Value | None = None) -> RestV:
 def unknown_item(m: Machine, value: Value, round: int, site: CallSite) -> Value:
     """The item of an iterable for one round of a loop, where the iterable is not wholly known."""
     value = settle(m, value)
+    if type(value) in ITEMS:
+        return ITEMS[type(value)](m, value, round, site)
     if isinstance(value, IterableV):
         found = _lazy_item(m, value, round, site)
         if found is not None:

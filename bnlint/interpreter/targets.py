@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from bnlint.interpreter.containers import delete_subscript, store_subscript
-from bnlint.interpreter.dispatch import CallSite
+from bnlint.interpreter.dispatch import ITEMS, CallSite
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.scope import Frame, Scope
 from bnlint.interpreter.terms import term_of
@@ -63,12 +63,16 @@ def _unpack(m: Machine, targets: list[ast.expr], value: Value, frame: Frame) -> 
         items = [*items[:star], ListV(items[star:end]), *items[end:]]
     if items is None or len(items) != len(targets):
         known = items or []
-        items = [
-            known[i] if i < len(known) and star is None else Unknown(("item", term_of(value), ("c", i)))
-            for i in range(len(targets))
-        ]
+        items = [known[i] if i < len(known) and star is None else _item(m, value, i, site) for i in range(len(targets))]
     for target, item in zip(targets, items):
         assign(m, target, item, frame)
+
+
+def _item(m: Machine, value: Value, index: int, site: CallSite | None) -> Value:
+    """One of the items of a value that is not wholly known."""
+    if type(value) in ITEMS and site is not None:
+        return ITEMS[type(value)](m, value, index, site)
+    return Unknown(("item", term_of(value), ("c", index)))
 
 
 def delete(m: Machine, target: ast.expr, frame: Frame) -> None:

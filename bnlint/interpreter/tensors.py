@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from bnlint.interpreter.containers import subscript
+from bnlint.interpreter.data import ArrayV
 from bnlint.interpreter.dispatch import ITERATORS, CallSite, attributes, method, native
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import Call, Setting, TensorV, Training
@@ -54,7 +55,8 @@ def as_tensor(m: Machine, value: Value) -> TensorV:
     key = term_of(value)
     found = m.unknown_tensors.get(key)
     if found is None:
-        found = m.unknown_tensors[key] = TensorV(None, origin=value)
+        shape = value.shape if isinstance(value, ArrayV) else None
+        found = m.unknown_tensors[key] = TensorV(shape, origin=value)
     return found
 
 
