@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bnlint.activations import LINEAR, OUTPUTS, activation, fused
+from bnlint.batches import Run, all_steps, in_unit_test, is_made_up, training_runs
 from bnlint.copies import WeightCopy, averaged_evaluations, unset_clones, weight_copies
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
@@ -75,6 +76,7 @@ __all__ = [
     "Reference",
     "Related",
     "Rule",
+    "Run",
     "RunTime",
     "Running",
     "Severity",
@@ -88,6 +90,7 @@ __all__ = [
     "World",
     "Writes",
     "activation",
+    "all_steps",
     "averaged_evaluations",
     "backbones",
     "call_of_class",
@@ -106,8 +109,10 @@ __all__ = [
     "has_training",
     "in_gradient",
     "in_inference_mode",
+    "in_unit_test",
     "is_constant",
     "is_default",
+    "is_made_up",
     "is_meta_learning",
     "loaded",
     "made_at_run_time",
@@ -135,6 +140,7 @@ __all__ = [
     "shift_ends",
     "trainable_norms",
     "training_default",
+    "training_runs",
     "trainings",
     "unrun_updates",
     "unset_clones",

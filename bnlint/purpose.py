@@ -118,6 +118,8 @@ LOADERS = (
 
 NORMALIZATION = re.compile(r"bn|batch|norm", re.IGNORECASE)
 """What a text holds by which code picks normalizations among layers: a part of their name, or of their class's."""
+BATCH_SIZES = ("batch_size", "batchsize", "batch_sz", "bsize", "batch", "bs", "BATCH_SIZE", "_batch_size", "nb_batch", "n_batch")
+"""The parameters and attributes by which a generator or a sequence of batches says how many samples a batch has."""
 
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -154,7 +156,7 @@ def purpose_of_data(names: Iterable[str]) -> Purpose | None:
 def purpose(context: Context) -> Purpose | None:
     """What the code at ``context`` is for: the data it is given, then the loops around it, then its function, outward."""
     for each in context.chain():
-        if _is_unit_test(each):
+        if is_unit_test(each):
             continue
         function = purpose_of_name(each.function.name) if each.function is not None else None
         if function in ("recalibration", "generation"):
@@ -172,7 +174,7 @@ def purpose(context: Context) -> Purpose | None:
     return None
 
 
-def _is_unit_test(context: Context) -> bool:
+def is_unit_test(context: Context) -> bool:
     """Whether code belongs to a unit test, whose names tell what is tested and not what the code is for."""
     return context.function is not None and UNIT_TESTS.search(context.module.source.text) is not None
 

@@ -21,11 +21,17 @@ def data_subscript(m: Machine, container: Value, index: Value, site: CallSite) -
     """``array[...]``, and the samples ``x[i : i + n]`` of what is not known; None for anything else."""
     index = m.resolve(index)
     if isinstance(container, ArrayV):
-        return _part(m, container, index, site)
+        part_of_it = _part(m, container, index, site)
+        m.flow(part_of_it, [container])
+        return part_of_it
     first = index.items[0] if isinstance(index, TupleV) and index.items else index
     if isinstance(container, Unknown) and type(container) is Unknown:
         rows = _sliced(None, first, site) if isinstance(first, SliceV) else rows_of(first) if isinstance(first, ArrayV) else None
-        return array(rows=rows, root=("of", container.term)) if rows is not None else None
+        if isinstance(first, Const) and first.value is None:
+            rows = Number(1)
+        found = array(rows=rows, root=("of", container.term))
+        m.flow(found, [container])
+        return found if rows is not None else None
     return None
 
 
@@ -37,22 +43,26 @@ def _part(m: Machine, value: ArrayV, index: Value, site: CallSite) -> Value:
     shape = shapes.slice_shape(value.shape, tuple(_pick(m, each) for each in picks)) if value.shape is not None else None
     if isinstance(first, SliceV):
         rows = _sliced(value.rows, first, site)
-        return like(value, shape=with_rows(shape, rows), rows=rows, steps=value.steps, noise=value.noise)
+        return like(value, shape=with_rows(shape, rows), rows=rows, steps=value.steps, constant=value.constant)
     if isinstance(first, Const):
         if first.value is None:
-            return like(value, shape=shape, rows=Number(1), steps=value.steps, noise=value.noise)
+            return like(value, shape=shape, rows=Number(1), steps=value.steps, constant=value.constant)
         if isinstance(first.value, str) or first.value is Ellipsis:
-            return like(value, rows=value.rows, steps=value.steps if first.value is Ellipsis else None, noise=value.noise)
-        return like(value, shape=shape, steps=value.steps, noise=value.noise)
+            return like(value, rows=value.rows, steps=value.steps if first.value is Ellipsis else None, constant=value.constant)
+        return like(value, shape=shape, steps=value.steps, constant=value.constant)
     if (
         isinstance(first, ListV)
         and first.items
         and all(isinstance(each, Const) and isinstance(each.value, str) for each in first.items)
     ):
-        return like(value, rows=value.rows, steps=value.steps, noise=value.noise)
+        return like(value, rows=value.rows, steps=value.steps, constant=value.constant)
     rows = rows_of(first) if isinstance(first, (ArrayV, ListV)) else None
     return like(
-        value, shape=with_rows(value.shape, rows) if len(picks) == 1 else None, rows=rows, steps=value.steps, noise=value.noise
+        value,
+        shape=with_rows(value.shape, rows) if len(picks) == 1 else None,
+        rows=rows,
+        steps=value.steps,
+        constant=value.constant,
     )
 
 
@@ -112,7 +122,7 @@ def _whole(term: Any) -> int | None:
 
 def sample(m: Machine, value: ArrayV, round: int, site: CallSite) -> Value:
     """One sample of an array."""
-    return like(value, shape=value.shape[1:] if value.shape else None, steps=value.steps, noise=value.noise)
+    return like(value, shape=value.shape[1:] if value.shape else None, steps=value.steps, constant=value.constant)
 
 
 def part_of_batch(m: Machine, value: BatchV, round: int, site: CallSite) -> Value:
@@ -139,8 +149,9 @@ def data_operator(m: Machine, op: type[ast.operator], left: Value, right: Value,
         return None
     shape = base.shape if not isinstance(other, ArrayV) else shapes.broadcast([base.shape, other.shape])
     rows = base.rows if base.rows is None or not isinstance(other, ArrayV) else _wider(base.rows, other.rows)
-    noise = base.noise and isinstance(other, (Const, StatisticV))
-    found = like(base, shape=shape if isinstance(other, (Const, ArrayV)) else None, rows=rows, noise=noise)
+    constant = base.constant and isinstance(other, (Const, StatisticV))
+    found = like(base, shape=shape if isinstance(other, (Const, ArrayV)) else None, rows=rows, constant=constant)
+    m.flow(found, [left, right])
     found.steps = _scaled(base.steps, op, other, base is left, site, m)
     return found
 

@@ -25,7 +25,9 @@ def shape_given(m: Machine, value: Value | None) -> Shape:
 
 def _made(m: Machine, shape: Shape, given: Value | None, site: CallSite) -> ArrayV:
     first = given.items[0] if isinstance(given, (TupleV, ListV)) and given.items else given
-    return array(shape, number(m, first, site.span), (), ("made", site.path.rpartition(".")[0]), noise=True)
+    return array(
+        shape, number(m, first, site.span), (), ("made", site.path.rpartition(".")[0]), constant="random" not in site.path
+    )
 
 
 def makes(path: str, index: int | None, name: str) -> None:
@@ -118,7 +120,7 @@ def permuted(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 
 def _permuted(m: Machine, value: Value) -> Value:
     if isinstance(value, ArrayV):
-        return like(value, shape=value.shape, rows=value.rows, steps=value.steps, noise=value.noise)
+        return like(value, shape=value.shape, rows=value.rows, steps=value.steps, constant=value.constant)
     return array(rows=number(m, value))
 
 
@@ -146,7 +148,7 @@ def keeps(path: str) -> None:
         if isinstance(value, ArrayV):
             step = Step(path, path) if path.endswith("convert_image_dtype") else None
             keep = value.shape if not path.endswith(("squeeze", "resize", "rgb")) else None
-            return scaled(like(value, shape=keep, rows=value.rows, noise=value.noise), value.steps, step)
+            return scaled(like(value, shape=keep, rows=value.rows, constant=value.constant), value.steps, step)
         if isinstance(value, ListV) and path in ("numpy.array", "numpy.asarray", "numpy.stack") and not value.open:
             found = plain(m, site, arguments) if plain is not None else None
             if isinstance(found, Unknown) or found is None:
@@ -172,16 +174,20 @@ def expand_dims(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """One sample becomes an array of one; with another axis the samples stay."""
     value = m.resolve(arguments.positional[0]) if arguments.positional else None
     axis = m.resolve(arguments.get(1, "axis") or const(None))
+    if type(value) is Unknown and site.path.startswith("numpy.") and isinstance(axis, Const) and axis.value == 0:
+        found = array(rows=Number(1))
+        m.flow(found, [value])
+        return found
     if not isinstance(value, ArrayV):
         return other(m, site, arguments)
     if not isinstance(axis, Const) or not isinstance(axis.value, int):
         return like(value, steps=value.steps)
     if axis.value == 0:
         shape: Shape = (1, *value.shape) if value.shape is not None else None
-        return like(value, shape=shape, rows=Number(1), steps=value.steps, noise=value.noise)
+        return like(value, shape=shape, rows=Number(1), steps=value.steps, constant=value.constant)
     at = axis.value if value.shape is None or axis.value >= 0 else axis.value + len(value.shape) + 1
     shape = (*value.shape[:at], 1, *value.shape[at:]) if value.shape is not None and at >= 0 else None
-    return like(value, shape=shape, rows=value.rows, steps=value.steps, noise=value.noise)
+    return like(value, shape=shape, rows=value.rows, steps=value.steps, constant=value.constant)
 
 
 def joins(path: str) -> None:
@@ -235,7 +241,7 @@ def same_samples(m: Machine, site: CallSite, value: ArrayV, arguments: Arguments
     name = _called(site)
     whole = name in ("astype", "copy", "to_numpy", "toarray", "todense", "numpy")
     rows = value.rows if whole or name in ("fillna", "reset_index", "tolist") else None
-    return like(value, shape=value.shape if whole else None, rows=rows, steps=value.steps, noise=value.noise)
+    return like(value, shape=value.shape if whole else None, rows=rows, steps=value.steps, constant=value.constant)
 
 
 def _called(site: CallSite) -> str:
@@ -269,7 +275,9 @@ def reshaped(m: Machine, value: ArrayV, given: list[Value]) -> ArrayV:
         missing = total // rest if total is not None and rest else UNKNOWN
         shape = tuple(missing if each == -1 else each for each in wanted)
         if wanted[0] == -1 and missing is UNKNOWN:
-            return like(value, shape=shape, rows=value.rows if len(wanted) > 1 else None, steps=value.steps, noise=value.noise)
+            return like(
+                value, shape=shape, rows=value.rows if len(wanted) > 1 else None, steps=value.steps, constant=value.constant
+            )
     rows = Number(shape[0]) if shape and isinstance(shape[0], int) else None
     kept = value.rows if rows is not None and value.rows is not None and rows.value == value.rows.value else rows
-    return like(value, shape=shape, rows=kept, steps=value.steps, noise=value.noise)
+    return like(value, shape=shape, rows=kept, steps=value.steps, constant=value.constant)

@@ -151,9 +151,9 @@ def run_function(m: Machine, function: FunctionV, arguments: Arguments, site: Ca
     except ReturnSignal as signal:
         result = signal.value
     except StopGenerator:
-        return ListV(frame.yields or [], open=True, kind="iterator")
+        return ListV(frame.yields or [], open=True, kind="iterator", names=names)
     if frame.yields is not None:
-        return ListV(frame.yields, kind="iterator")
+        return ListV(frame.yields, kind="iterator", names=names)
     return result
 
 

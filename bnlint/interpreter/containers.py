@@ -265,7 +265,7 @@ def store_subscript(m: Machine, container: Value, index: Value, value: Value, si
         raise raised("TypeError", "object does not support item assignment")
     else:
         if isinstance(container, ArrayV):
-            container.steps, container.noise = None, False
+            container.steps, container.constant = None, False
         m.escape(value)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bnlint.finding import Span
 from bnlint.interpreter.dispatch import CallSite, span_of
@@ -26,6 +27,10 @@ class Number:
     place: Span | None = None
     default: bool = False
     """A library's default, which the source does not give."""
+    batched: bool = False
+    """It was given as the size of a batch."""
+    per_replica: bool = False
+    """It is to be multiplied by the number of replicas of a strategy."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +60,8 @@ class ArrayV(Unknown):
     rows: Number | None = None
     steps: tuple[Step, ...] | None = None
     root: Hashable = None
-    noise: bool = False
-    """Random numbers or a constant, in which there is nothing to learn."""
+    constant: bool = False
+    """Zeros, ones or the like, in which there is nothing to learn."""
 
 
 @dataclass(slots=True, eq=False)
@@ -103,19 +108,24 @@ def array(
     rows: Number | None = None,
     steps: tuple[Step, ...] | None = None,
     root: Hashable = None,
-    noise: bool = False,
+    constant: bool = False,
 ) -> ArrayV:
     """An array of which something is known."""
     if rows is None and shape and isinstance(shape[0], int):
         rows = Number(shape[0])
-    return ArrayV(fresh(), "an array", shape, rows, steps, root, noise)
+    return ArrayV(fresh(), "an array", shape, rows, steps, root, constant)
 
 
 def like(
-    value: ArrayV, *, shape: Shape = None, rows: Number | None = None, steps: tuple[Step, ...] | None = None, noise: bool = False
+    value: ArrayV,
+    *,
+    shape: Shape = None,
+    rows: Number | None = None,
+    steps: tuple[Step, ...] | None = None,
+    constant: bool = False,
 ) -> ArrayV:
     """An array made from another one."""
-    return array(shape, rows, steps, value.root, noise)
+    return array(shape, rows, steps, value.root, constant)
 
 
 def changed(dataset: DatasetV, **changes: object) -> DatasetV:
@@ -125,12 +135,25 @@ def changed(dataset: DatasetV, **changes: object) -> DatasetV:
 
 def number(m: Machine, value: Value | None, place: Span | None = None) -> Number | None:
     """The size that a value is; None where that is not known."""
-    value = m.resolve(value) if value is not None else None
+    return as_number(m.resolve(value) if value is not None else None, place)
+
+
+def as_number(value: Value | None, place: Span | None = None) -> Number | None:
+    """The size that a value is, also where it is multiplied by a number of replicas that is not known."""
+    if isinstance(value, Unknown) and len(value.term) == 3 and value.term[0] == "*":
+        factors: Any = value.term[1:]
+        for one, other in (factors, factors[::-1]):
+            if _is_term(one, "replicas") and _is_term(other, "c") and isinstance(other[1], int):
+                return Number(other[1], False, place, per_replica=True)
     if not isinstance(value, Const) or isinstance(value.value, bool) or not isinstance(value.value, (int, float)):
         return None
     if value.value != value.value or abs(value.value) > 1e12 or value.value != int(value.value):
         return None
     return Number(int(value.value), value.assumed, place)
+
+
+def _is_term(term: Any, kind: str) -> bool:
+    return isinstance(term, tuple) and len(term) == 2 and term[0] == kind
 
 
 def argument(m: Machine, arguments: Arguments, index: int | None, name: str, site: CallSite) -> Number | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import bnlint.interpreter.arrays  # noqa: F401  registers what is asked here
 from bnlint.interpreter.array_parts import sample
@@ -31,6 +32,7 @@ from bnlint.interpreter.signals import Raised
 from bnlint.interpreter.values import (
     NONE,
     Arguments,
+    ClassV,
     Const,
     DictV,
     FunctionV,
@@ -44,6 +46,7 @@ from bnlint.interpreter.values import (
     Value,
     unknown,
 )
+from bnlint.keras_api.shapes import UNKNOWN
 
 DATASET = "tensorflow.data.Dataset"
 
@@ -157,6 +160,7 @@ def batch(m: Machine, site: CallSite, dataset: DatasetV, arguments: Arguments) -
     size = argument(m, arguments, 0, "batch_size", site)
     index = {"batch": 1, "padded_batch": 3}.get(_called(site))
     drop = m.resolve(arguments.get(index, "drop_remainder") or Const(False))
+    size = replace(size, batched=True) if size is not None else None
     if dataset.batched or size is None or size.value < 1:
         return changed(dataset, batched=True, batch=None, count=None, last=None, element=None)
     dropped = drop.value if isinstance(drop, Const) else None
@@ -166,13 +170,16 @@ def batch(m: Machine, site: CallSite, dataset: DatasetV, arguments: Arguments) -
         left = count.value % size.value
         batches = Number(count.value // size.value + bool(left and not dropped), count.assumed or size.assumed)
         last = left if left and not dropped else None
+    if size.per_replica:
+        batches = last = None
     element = mapped(dataset.element, lambda each: _batched(each, size))
     return changed(dataset, batch=size, batched=True, count=batches, last=last, element=element)
 
 
 def _batched(each: ArrayV, rows: Number | None) -> ArrayV:
-    shape = (rows.value, *each.shape) if rows is not None and each.shape is not None else None
-    return like(each, shape=shape, rows=rows, steps=each.steps, noise=each.noise)
+    known = rows is not None and not rows.per_replica
+    shape = (rows.value if known and rows is not None else UNKNOWN, *each.shape) if each.shape is not None else None
+    return like(each, shape=shape, rows=rows, steps=each.steps, constant=each.constant)
 
 
 @method(DatasetV, "unbatch")
@@ -288,8 +295,9 @@ def reads(path: str, index: int | None, default: int, data: int | None = None, n
 def reader(m: Machine, source: Value | None, size: Number | None, site: CallSite, batched: bool = True) -> DatasetV:
     """What reads batches of a size from a source."""
     rows = rows_of(source)
+    size = replace(size, batched=True) if size is not None else None
     count = last = None
-    if rows is not None and size is not None:
+    if rows is not None and size is not None and not size.per_replica:
         count = Number(math.ceil(rows.value / size.value), rows.assumed or size.assumed) if size.value > 0 else None
         last = rows.value % size.value or None if size.value > 0 else None
     found = _new(None, count)
@@ -297,7 +305,7 @@ def reader(m: Machine, source: Value | None, size: Number | None, site: CallSite
     element = None
     if size is not None and batched:
         of_rows = [
-            like(each, shape=with_rows(each.shape, size), rows=size, steps=each.steps, noise=each.noise) for each in arrays
+            like(each, shape=with_rows(each.shape, size), rows=size, steps=each.steps, constant=each.constant) for each in arrays
         ]
         first: ArrayV = of_rows[0] if of_rows else array(rows=size, root=("read", site.path))
         element = TupleV((first, array(rows=size)))
@@ -377,3 +385,24 @@ def image_generator(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     if arguments.open_keywords or arguments.positional or arguments.open_positional:
         found.attributes["open arguments"] = NONE
     return found
+
+
+# -- what is trained on ------------------------------------------------------------------------------------------
+
+
+def seen_by_fit(m: Machine, data: Value | None, site: CallSite) -> DatasetV | None:
+    """The batches that an object of a project's class gives to ``fit``: what its ``__getitem__`` and ``__len__`` say."""
+    if not isinstance(data, InstanceV) or not isinstance(data.cls, ClassV):
+        return None
+    reader = m.special_method(data, "__getitem__")
+    length = m.special_method(data, "__len__")
+    if reader is None or length is None:
+        return None
+    try:
+        found = m.resolve(m.call(reader, Arguments([Unknown(("an index", ("?", id(data))))], {}), site))
+        count = number(m, m.call(length, Arguments([], {}), site))
+    except Raised:
+        return None
+    rows = rows_of(found)
+    size = replace(rows, batched=True) if rows is not None else None
+    return changed(_new(found, count), batch=size, batched=True, samples=None)

@@ -52,15 +52,15 @@ def train_test_split(m: Machine, site: CallSite, arguments: Arguments) -> Value:
         return unknown("parts of data")
     found: list[Value] = []
     for given in map(m.resolve, arguments.positional):
-        rows = rows_of(given) if isinstance(given, ArrayV) else Number(len(given.items)) if _closed(given) else None
+        rows = rows_of(given) if isinstance(given, ArrayV) else _length(given)
         for count in _parts(m, arguments, rows):
             base = given if isinstance(given, ArrayV) else array(steps=(), root=("of", part(given)))
-            found.append(like(base, shape=with_rows(base.shape, count), rows=count, steps=base.steps, noise=base.noise))
+            found.append(like(base, shape=with_rows(base.shape, count), rows=count, steps=base.steps, constant=base.constant))
     return ListV(found)
 
 
-def _closed(value: Value) -> bool:
-    return isinstance(value, ListV) and not value.open
+def _length(value: Value) -> Number | None:
+    return Number(len(value.items)) if isinstance(value, ListV) and not value.open else None
 
 
 def _parts(m: Machine, arguments: Arguments, rows: Number | None) -> tuple[Number | None, Number | None]:
@@ -118,7 +118,7 @@ def to_categorical(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     count = argument(m, arguments, 1, "num_classes", site)
     rows = rows_of(value)
     shape: Shape = (rows.value, count.value if count is not None else UNKNOWN) if rows is not None else None
-    return array(shape, rows, None, noise=isinstance(value, ArrayV) and value.noise)
+    return array(shape, rows, None, constant=isinstance(value, ArrayV) and value.constant)
 
 
 @native("keras.utils.normalize")
@@ -128,4 +128,4 @@ def normalize(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     if not isinstance(value, ArrayV):
         return unknown("normalized data")
     step = Step(("normalize", part(arguments.get(1, "axis") or const(-1))), "normalize", None, m.context(site))
-    return scaled(like(value, shape=value.shape, rows=value.rows, noise=value.noise), value.steps, step)
+    return scaled(like(value, shape=value.shape, rows=value.rows, constant=value.constant), value.steps, step)

@@ -51,7 +51,7 @@ def _shared(strategy: Value, dataset: DatasetV) -> DatasetV:
     rows = Number(max(1, dataset.batch.value // count.value), dataset.batch.assumed, dataset.batch.place)
 
     def share(each: ArrayV) -> ArrayV:
-        return like(each, rows=rows, steps=each.steps, noise=each.noise)
+        return like(each, rows=rows, steps=each.steps, constant=each.constant)
 
     return changed(dataset, batch=rows, element=mapped(dataset.element, share), last=None)
 

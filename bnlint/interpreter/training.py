@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bnlint.interpreter.datasets import seen_by_fit
 from bnlint.interpreter.dispatch import CallSite, method
 from bnlint.interpreter.flows import remembered
 from bnlint.interpreter.layers import all_sublayers, apply_layer, layers_in
@@ -61,12 +62,14 @@ def model_event(m: Machine, site: CallSite, model: ModelV, arguments: Arguments)
     name = _method_name(site)
     kind = EVENTS[name]
     named = {str(index): value for index, value in enumerate(arguments.positional)}
+    data = arguments.get(0, "x") or arguments.keywords.get("generator")
     m.event(
         kind,
         model,
         site,
         name=name,
         arguments={**named, **arguments.keywords},
+        value=seen_by_fit(m, data, site) if name in ("fit", "fit_generator") else None,
         snapshot=snapshot(m, model) if kind in ("compile", *TRAINS) else {},
     )
     if kind in (*TRAINS, "evaluate", "predict"):

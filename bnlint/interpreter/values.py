@@ -83,6 +83,8 @@ class ListV(Mutable):
     kind: str = "list"
     model: Value | None = None
     """The model whose layers these are."""
+    names: dict[str, Value] | None = None
+    """The names inside the generator function that yields these."""
 
     def save(self) -> Any:
         return list(self.items), self.open
