@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -89,7 +89,8 @@ def _filter_of(event: Event, events: Sequence[Event]) -> tuple[Event, Filter | N
     if node is None:
         return None
     writes = list(_writes(node))
-    for kind, test in (found for conditions, value in writes for found in _tests(conditions, value)):
+    names = _names_of_items(node)
+    for kind, test in (found for conditions, value in writes for found in _tests(conditions, value, names)):
         return event, Filter(kind, test, node)
     if event.name == "submodules":
         return (event, None) if writes else None
@@ -97,8 +98,9 @@ def _filter_of(event: Event, events: Sequence[Event]) -> tuple[Event, Filter | N
         return None
     for source in events:
         if source.name == "choice" and source.target is event.value and source.context.node is not None:
-            for kind, test in _tests(list(_choice(source.context.node)), None):
-                return source, Filter(kind, test, source.context.node)
+            chosen = source.context.node
+            for kind, test in _tests(list(_choice(chosen)), None, _names_of_items(chosen)):
+                return source, Filter(kind, test, chosen)
     return None
 
 
@@ -164,13 +166,47 @@ def _set_by(node: ast.expr) -> ast.expr | None:
     return node.args[2] if isinstance(name, ast.Constant) and name.value == "trainable" else None
 
 
-def _tests(conditions: Sequence[Condition], value: ast.expr | None) -> Iterator[tuple[Kind, ast.expr]]:
-    """The conditions of a write that freezes normalizations which say that a layer is one."""
+def _tests(conditions: Sequence[Condition], value: ast.expr | None, names: Collection[str]) -> Iterator[tuple[Kind, ast.expr]]:
+    """The conditions of a write that freezes normalizations which say that a layer is one.
+
+    None where another condition does not speak of the items of the loop, whose ``names`` these are: the loop may be switched off.
+    """
     if value is None or (isinstance(value, ast.Constant) and value.value is False):
-        for test, side in conditions:
-            yield from ((kind, part) for kind, part, says in _about_normalization(test) if says is side)
-    elif value is not None and not isinstance(value, ast.Constant):
+        parts = [part for test, side in conditions for part in _conjuncts(test, side)]
+        found = [(kind, test) for part, side in parts for kind, test, says in _about_normalization(part) if says is side]
+        if all(_mentions(part, names) for part, _ in parts):
+            yield from found
+    elif not isinstance(value, ast.Constant) and all(_mentions(test, names) for test, _ in conditions):
         yield from ((kind, part) for kind, part, says in _about_normalization(value) if not says)
+
+
+def _conjuncts(test: ast.expr, side: bool) -> Iterator[Condition]:
+    """The conditions that all hold where a test comes out on one side."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from _conjuncts(test.operand, not side)
+    elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) is side:
+        for each in test.values:
+            yield from _conjuncts(each, side)
+    else:
+        yield test, side
+
+
+def _mentions(node: ast.expr, names: Collection[str]) -> bool:
+    return any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(node))
+
+
+def _names_of_items(node: ast.AST) -> set[str]:
+    """The names that stand for an item of a loop, or for what is computed from it."""
+    targets: list[ast.AST] = []
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        targets = [node.target]
+        targets += [each for each in ast.walk(node) if isinstance(each, (ast.Assign, ast.For)) and each is not node]
+    elif isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp)):
+        targets = [clause.target for clause in node.generators]
+    elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Lambda):
+        return {each.arg for each in node.args[0].args.args}
+    inside = [name for each in targets for name in ast.walk(each)]
+    return {each.id for each in inside if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
 
 
 def _about_normalization(test: ast.expr) -> Iterator[tuple[Kind, ast.expr, bool]]:
