@@ -13,6 +13,7 @@ from bnlint.finding import Span
 from bnlint.interpreter.records import Event, LayerV, ModelV
 from bnlint.interpreter.values import Const
 from bnlint.program import Program, is_constant
+from bnlint.running import modes_in_fit
 
 FITS = ("fit", "train_on_batch")
 SETTLES = (*FITS, "compile", "trainable", "evaluate", "predict")
@@ -37,6 +38,12 @@ class Training:
     def now(self, layer: LayerV) -> bool | None:
         """What the layer's ``trainable`` says meanwhile."""
         return _flag(self.event, layer)
+
+    def idle(self) -> set[int]:
+        """The ids of the normalizations that are known not to run in training mode, whatever their flags."""
+        target = self.event.target
+        modes = modes_in_fit(self.program, target) if self.event.kind != "update" and isinstance(target, LayerV) else None
+        return {norm for norm, found in (modes or {}).items() if found <= {"inference", "none"}}
 
     @property
     def layers(self) -> list[LayerV]:

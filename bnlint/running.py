@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.interpreter.records import Call, LayerV, ModelV, World
-from bnlint.program import Program
-from bnlint.propagation import Mode, default_of, replay
+from bnlint.interpreter.values import FunctionV
+from bnlint.program import Program, functions_around
+from bnlint.propagation import Mode, default_of, has_training, is_trained_by_keras, replay
 
 
 def norm_modes(program: Program, call: Call, world: World) -> list[tuple[LayerV, Mode]]:
@@ -15,6 +16,35 @@ def norm_modes(program: Program, call: Call, world: World) -> list[tuple[LayerV,
     The mode is "none" where nobody says one, so that it is inference.
     """
     return list(_inside(program, call.layer, call, _outermost(call), world, ())) if call.layer is not None else []
+
+
+def modes_in_fit(program: Program, model: LayerV) -> dict[int, set[Mode]] | None:
+    """The modes in which the normalizations of a subclassed model, by their ids, run under ``fit``; None for other models.
+
+    A ``train_step`` of the project's says itself in which mode it calls what.
+    """
+    own = model.own_class
+    if own is None or not _computes_itself(model):
+        return None
+    found: dict[int, set[Mode]] = {}
+    by_keras = is_trained_by_keras(own)
+    function = own.find("call")
+    passes = program.generation(model) == "2" or (isinstance(function, FunctionV) and has_training(function))
+    for world in program.worlds:
+        for call in world.calls:
+            if call.layer is None or call.parent is not None:
+                continue
+            if by_keras and call.layer is model:
+                modes = list(_inside(program, model, call, "training" if passes else _by_default(model), world, ()))
+            elif not by_keras and any(
+                each.name == "train_step" and each.owner in own.mro for each in functions_around(call.context)
+            ):
+                modes = norm_modes(program, call, world)
+            else:
+                continue
+            for norm, mode in modes:
+                found.setdefault(id(norm), set()).add(mode)
+    return found
 
 
 def _outermost(call: Call) -> Mode:

@@ -39,8 +39,10 @@ The fix freezes the normalizations behind the statement that unfreezes them, or 
 training changes, which is its purpose.
 
 ## Limits
+Presets of keras_hub and keras_cv count by their names: an architecture (`resnet`, `efficientnet`, `densenet`, `mobilenet`, `xception`,
+`darknet`, `inception`, `yolo`, `regnet`, `hgnet`) and what it was trained on (`imagenet`, `coco`, `pascal`, `voc`, `ade20k`, `cityscapes`).
 Silent for `weights=None`, for backbones without batch normalization (VGG, ConvNeXt), where the layers are frozen when the model is
-compiled or trained, and where weights, flags or the backbone are not known. Training a whole backbone on a large data set with
+compiled or trained, where `fit` or the `train_step` runs them in inference mode, and where weights, flags or the backbone are not known. Training a whole backbone on a large data set with
 large batches is legitimate: ignore the rule there.
 
 ## Verify
@@ -102,12 +104,13 @@ def unfrozen(training: Training, writes: Writes) -> dict[ModelV, list[LayerV]]:
     """The pretrained backbones in the model with those of their normalizations that are known to be trained."""
     program = training.program
     found: dict[ModelV, list[LayerV]] = {}
+    idle = training.idle()
     for backbone in backbones(training):
         if in_inference_mode(program, backbone):
             continue
         for layer in program.all_sublayers(backbone):
             trained = training.used(layer) and training.now(layer)  # where they differ the flag was set too late
-            if program.is_batchnorm(layer) and trained and writes.overwriting(layer) is None:
+            if program.is_batchnorm(layer) and id(layer) not in idle and trained and writes.overwriting(layer) is None:
                 found.setdefault(backbone, []).append(layer)
     return found
 
@@ -120,6 +123,11 @@ def constant_calls(program: Program, backbone: ModelV) -> list[Span]:
 
 def message(program: Program, backbone: ModelV, layers: list[LayerV]) -> str:
     name = program.name(backbone)
+    if backbone.kind == "loaded":
+        return (
+            f"the batch normalizations of the pretrained {name} are trainable here: training replaces their statistics; set "
+            "trainable = False on its BatchNormalization layers before compile"
+        )
     norms = "1 batch normalization" if len(layers) == 1 else f"{len(layers)} batch normalizations"
     verb, owner = ("is", "its") if len(layers) == 1 else ("are", "their")
     text = f"{norms} of the pretrained {name} {verb} trainable here: training replaces {owner} statistics"

@@ -10,6 +10,9 @@ from bnlint.interpreter.tensors import shape_from, tensors_in
 from bnlint.interpreter.values import Arguments, Const, SymbolV, TupleV, Value
 from bnlint.keras_api.records import Application
 from bnlint.keras_api.shapes import UNKNOWN, Shape
+from bnlint.presets import is_preset_with_batchnorm, is_pretrained_preset
+
+BATCHNORM = "keras.layers.BatchNormalization"
 
 
 def make_application(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSite) -> Value | None:
@@ -126,4 +129,34 @@ def load_model(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     model.site = make_site(m, site, arguments, {})
     model.arguments = dict(arguments.keywords)
     register(m, model, {}, site)
+    return model
+
+
+PRESETS = ("keras_hub.", "keras_cv.", "keras_nlp.")
+
+
+def make_preset(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSite) -> Value | None:
+    """``Backbone.from_preset("resnet_50_imagenet")``; None for other names.
+
+    The layers cannot be told. Where the preset's name is one of an architecture with batch normalization and of what it was
+    trained on, one normalization stands for all of them.
+    """
+    if not symbol.path.startswith(PRESETS) or not symbol.path.endswith(".from_preset"):
+        return None
+    given = m.resolve(arguments.get(0, "preset") or Const(None))
+    name = given.value if isinstance(given, Const) and isinstance(given.value, str) else ""
+    model = ModelV(SymbolV("keras.Model"), symbol="keras.Model", generation=symbol.generation or m.generation)
+    model.kind = "loaded"
+    model.complete = False
+    model.site = make_site(m, site, arguments, {0: "preset"})
+    model.arguments = dict(arguments.keywords)
+    register(m, model, {}, site)
+    loads = m.resolve(arguments.keywords.get("load_weights", Const(True)))
+    certain = isinstance(loads, Const) and loads.value is True and is_pretrained_preset(name)
+    model.weights = "pretrained" if certain else "unknown"
+    if is_preset_with_batchnorm(name):
+        model.has_batchnorm = True
+        stub = LayerV(SymbolV(BATCHNORM, model.generation), symbol=BATCHNORM, generation=model.generation)
+        stub.weights, stub.trainable, stub.backbone, stub.world = model.weights, model.trainable, model, model.world
+        model.inner.append(stub)
     return model

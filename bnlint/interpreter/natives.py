@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bnlint.interpreter.gradients  # noqa: F401  registers what it knows
-from bnlint.interpreter.backbones import make_application
+from bnlint.interpreter.backbones import make_application, make_preset
 from bnlint.interpreter.dispatch import METHODS, NATIVES, CallSite, attributes, calls
 from bnlint.interpreter.layers import apply_layer, construct, is_layer_class, made_by, new_own_layer
 from bnlint.interpreter.machine import Machine
@@ -88,7 +88,7 @@ def call_symbol(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSit
         return native(m, site, arguments)
     if m.table.layer(symbol.path) is not None:
         return construct(m, symbol, arguments, site)
-    application = make_application(m, symbol, arguments, site)
+    application = make_application(m, symbol, arguments, site) or make_preset(m, symbol, arguments, site)
     if application is not None:
         return application
     return call_operation(m, symbol, arguments, site)
