@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnlint.interpreter.records import Call, LayerV, ModelV, TensorV
-from bnlint.interpreter.values import Const, NotPlain, plain
 from bnlint.keras_api.shapes import follow_channels
 from bnlint.program import Program
+from bnlint.shift_functions import JOINS, moved_by_function
 
 PASSES = frozenset({"commutes", "reshape", "merge", "linear"})
+KEEPS = frozenset({"pool", "crop", "upsample"})
+"""The families of layers through which a constant comes out as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +24,18 @@ class End:
     direct: bool = True
 
 
-def shift_ends(program: Program, tensor: TensorV, axis: int) -> list[End]:
-    """The ends of a constant added to ``tensor`` along ``axis``, which may be negative (counted from the end)."""
-    return list(_Walk(program).run(tensor, axis))
+def shift_ends(program: Program, tensor: TensorV, axis: int, source: LayerV | None = None) -> list[End]:
+    """The ends of a constant added to ``tensor`` along ``axis``, which may be negative (counted from the end).
+
+    With ``source``, it is added to all outputs of that layer.
+    """
+    return list(_Walk(program, source).run(tensor, axis))
 
 
 class _Walk:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, source: LayerV | None) -> None:
         self.program = program
+        self.source = source
         self.seen: set[tuple[int, int]] = set()
         self.pending: list[tuple[TensorV, int, bool]] = []
 
@@ -81,7 +87,7 @@ class _Walk:
             yield End(call, axis != 1 and self.cancels(inner, call, _step(tensor), axis - (axis > 0)), direct)
         elif isinstance(layer, ModelV):
             yield from self.model(layer, call, tensor, axis, direct)
-        elif layer.own_class is not None and call.known_function:
+        elif call.known_function and (layer.own_class is not None or (layer.symbol == "keras.layers.Lambda" and call.children)):
             return  # the calls inside it take the tensor themselves
         else:
             yield from self.layer(layer, call, tensor, axis)
@@ -134,10 +140,29 @@ class _Walk:
         self, family: str, rank: int | None, arguments: dict[str, object], call: Call, tensor: TensorV, axis: int
     ) -> int | None:
         """The axis on which the constant comes out of a layer."""
+        if family == "concatenate" and self.adds_everywhere(call):
+            return axis
         output = call.outputs[0].shape
         if axis < 0 and tensor.shape is None:
             return axis if family == "same" else None
         return follow_channels(family, rank, arguments, tensor.shape, output, axis)
+
+    def adds_everywhere(self, call: Call) -> bool:
+        """Whether all that a call takes are outputs of the source, as they are or pooled: what it joins is all shifted alike."""
+        return self.source is not None and all(self.is_of_source(each) for each in call.inputs)
+
+    def is_of_source(self, tensor: TensorV) -> bool:
+        for _ in range(20):
+            call = self.program.producer(tensor)
+            if call is None or call.layer is None:
+                return False
+            if call.layer is self.source:
+                return True
+            info = self.program.info(call.layer)
+            if info is None or info.family not in KEEPS or len(call.inputs) != 1:
+                return False
+            tensor = call.inputs[0]
+        return False
 
     def model(self, model: ModelV, call: Call, tensor: TensorV, axis: int, direct: bool) -> Iterator[End]:
         """Into a nested model: what takes the input there."""
@@ -160,7 +185,8 @@ class _Walk:
 
     def function(self, call: Call, tensor: TensorV, axis: int) -> Iterator[End]:
         """Sums, means, joins and identities of tensors commute with a constant; no other function is known to."""
-        moved = moved_by_function(call, tensor, axis)
+        joins = call.function.rpartition(".")[2].lower() in JOINS
+        moved = axis if joins and self.adds_everywhere(call) else moved_by_function(call, tensor, axis)
         if moved is None:
             yield End(call, False)
             return
@@ -172,64 +198,3 @@ def _step(tensor: TensorV) -> TensorV:
     """One time step of a sequence."""
     shape = tensor.shape
     return TensorV((shape[0], *shape[2:]) if shape is not None and len(shape) > 2 else None)
-
-
-LIBRARIES = ("keras.ops.", "keras.backend.", "tensorflow.")
-IDENTITIES = frozenset({"identity", "cast"})
-SUMS = frozenset({"add", "subtract"})
-JOINS = frozenset({"concat", "concatenate"})
-REDUCTIONS = frozenset({"mean", "max", "min", "reduce_mean", "reduce_max", "reduce_min"})
-POOLS = frozenset({"maxpool", "averagepool", "max_pool", "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool", "avg_pool1d", "avg_pool2d",
-                   "avg_pool3d"})  # fmt: skip
-
-
-def moved_by_function(call: Call, tensor: TensorV, axis: int) -> int | None:
-    """The axis on which a constant comes out of a function of tensors; None where it does not come out as one."""
-    name = call.function.rpartition(".")[2].lower()
-    shape = tensor.shape
-    if not call.function.startswith(LIBRARIES) or call.unknown_inputs:
-        return None
-    if name in IDENTITIES:
-        return axis
-    if name in SUMS:
-        return axis if _adds(call, axis) else None
-    if shape is None or axis < 0:
-        return None
-    if name in JOINS:
-        joined = _constant(call, 1, "axis", -1)
-        return axis if isinstance(joined, int) and joined % len(shape) == axis else None
-    if name in REDUCTIONS:
-        return _reduced(call, len(shape), axis)
-    if name in POOLS:
-        return axis if axis == len(shape) - 1 and "data_format" not in call.arguments else None
-    if name == "reshape":
-        return follow_channels("reshape", None, {}, shape, call.outputs[0].shape, axis) if call.outputs else None
-    return None
-
-
-def _adds(call: Call, axis: int) -> bool:
-    """Whether an addition is one of tensors of the same rank, or of a tensor and a number."""
-    if len(call.inputs) == 1:
-        return any(isinstance(value, Const) and isinstance(value.value, (int, float)) for value in call.arguments.values())
-    ranks = {len(each.shape) if each.shape is not None else None for each in call.inputs}
-    return len(call.inputs) == 2 and (axis < 0 or (len(ranks) == 1 and None not in ranks))
-
-
-def _reduced(call: Call, rank: int, axis: int) -> int | None:
-    given, keeps = _constant(call, 1, "axis", None), _constant(call, 2, "keepdims", False)
-    axes = [given] if isinstance(given, int) else list(given) if isinstance(given, (list, tuple)) else []
-    gone = {each % rank for each in axes if isinstance(each, int)}
-    if not gone or len(gone) < len(axes) or gone & {0, axis} or not isinstance(keeps, bool):
-        return None
-    return axis if keeps else axis - sum(each < axis for each in gone)
-
-
-def _constant(call: Call, index: int, name: str, default: object) -> object:
-    """A constant argument of a function; Ellipsis where it is not known."""
-    value = call.arguments.get(name, call.arguments.get(str(index)))
-    if value is None:
-        return default
-    try:
-        return plain(value)
-    except NotPlain:
-        return ...

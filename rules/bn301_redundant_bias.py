@@ -127,7 +127,7 @@ def redundant(program: Program, layer: LayerV) -> list[tuple[LayerV, End]]:
     calls = program.calls_of(outer)
     if axis is None or not calls or program.escapes(layer):
         return []
-    ends = [end for call in calls for output in call.outputs for end in shift_ends(program, output, axis)]
+    ends = [end for call in calls for output in call.outputs for end in shift_ends(program, output, axis, outer)]
     return [(layer, ends[0])] if ends and all(end.cancelled for end in ends) else []
 
 

@@ -90,7 +90,7 @@ def _snake(name: str) -> str:
 
 @rule("identity", "cast", "stop_gradient", "clip_by_value", "dropout", "l2_normalize", "bias_add", "ensure_shape", "random_shuffle",
       "convert_to_tensor", "zeros_like", "ones_like", "reverse", "roll", "relu", "relu6", "sigmoid", "softmax", "tanh", "hard_sigmoid",
-      "softplus", "softsign", "elu", "selu", "crelu", "silu", "swish", "gelu", "leaky_relu", "batch_normalization")  # fmt: skip
+      "softplus", "softsign", "elu", "selu", "crelu", "silu", "swish", "gelu", "leaky_relu", "batch_normalization", "add_n", "accumulate_n")  # fmt: skip
 def same(call: Request) -> Shape:
     return call.first
 
@@ -128,7 +128,7 @@ def transpose(call: Request) -> Shape:
 
 @rule("concatenate", "concat")
 def concatenate(call: Request) -> Shape:
-    axis = call.plain(1, "axis", default=-1 if call.path.startswith("keras.backend.") else 0)
+    axis = call.plain(1, "axis", default=0 if call.tensorflow else -1)
     if axis is UNKNOWN:
         return _like(call.first)
     return shapes.concatenate([each.shape for each in call.tensors], axis)
