@@ -11,8 +11,10 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from bnlint.finding import Span
 from bnlint.interpreter.layers import TRAINING
 from bnlint.interpreter.records import Call, Context, LayerV, ModelV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Term, Value
@@ -89,7 +91,7 @@ def _resolved(program: Program, call: Call, layer: LayerV, flag: _Context, conte
     if training.kind == "forwarded" or _hands_on(call):
         return flag
     if training.kind == "constant" and _counts(program, layer, training.value):
-        return _Context(_mode_of(call, world), call)
+        return _Context(_mode_of(program, call, world), call)
     if context.mode != "none":
         return context
     default = default_of(layer)
@@ -111,16 +113,27 @@ def _hands_on(call: Call) -> bool:
     return parent is not None and source is not None and call.training.kind == "constant" and parent.training.source is source
 
 
-def _mode_of(call: Call, world: World) -> Mode:
+def _mode_of(program: Program, call: Call, world: World) -> Mode:
     value = call.training.value
     if value is None:
         return "none"
     outermost = ancestors(call)[-1].training
-    if bool(value) is world.decisions.get(TRAINING.term):
-        return "passed"
+    side = world.decisions.get(TRAINING.term)
+    if bool(value) is side and (not side) not in _sides(program).get(call.span, ()):
+        return "passed"  # reached on this side of a condition on the mode only
     if outermost.kind == "constant" and not _is_written_in(call) and bool(outermost.value) is bool(value):
         return "unknown"  # such as bool(training)
     return "training" if value else "inference"
+
+
+@lru_cache(maxsize=1)
+def _sides(program: Program) -> dict[Span, set[bool | None]]:
+    """The sides of conditions on the mode on which each place is reached."""
+    found: dict[Span, set[bool | None]] = {}
+    for world in program.worlds:
+        for call in world.calls:
+            found.setdefault(call.span, set()).add(world.decisions.get(TRAINING.term))
+    return found
 
 
 def _is_written_in(call: Call) -> bool:
@@ -286,3 +299,58 @@ def _is_part(program: Program, model: ModelV) -> bool:
 
 def _is_used(program: Program, call: Call) -> bool:
     return any(program.consumers(tensor) or program.models_ending_in(tensor) for tensor in call.outputs)
+
+
+# -- what is lost on the way ---------------------------------------------------------------------------------------
+
+
+def left_behind(program: Program) -> Iterator[tuple[FunctionV, Running]]:
+    """The calls that nobody tells their mode, and that get the one which a call before them left in the context of Keras 3; each with
+    the ``call`` that could have told them."""
+    for top, world in calls_in_training(program):
+        if top.parent is not None or top.layer is None or program.generation(top.layer) == "2":
+            continue
+        for running in replay(program, top, world):
+            if running.mode in ("training", "inference", "none") and running.is_left_over:
+                function = _common_call(running, top)
+                if function is not None and not _is_given_elsewhere(program, function):
+                    yield function, running
+
+
+def _common_call(running: Running, top: Call) -> FunctionV | None:
+    """The ``call`` of the innermost layer that a call and the cause of its mode both run in."""
+    assert running.cause is not None
+    around = ancestors(running.cause)
+    common = next(each for each in ancestors(running.call) if each in around)
+    layer = common.layer
+    function = layer.own_class.find("call") if layer is not None and layer.own_class is not None else None
+    if not isinstance(function, FunctionV) or (common is top and isinstance(layer, ModelV) and not has_training(function)):
+        return None
+    return function
+
+
+def _is_given_elsewhere(program: Program, function: FunctionV) -> bool:
+    """Whether a function gives ``training`` to something that could not be followed: it may have set the mode again."""
+    return any(
+        isinstance(node, ast.Call)
+        and node not in _recorded(program)
+        and any(each.arg in ("training", None) for each in node.keywords)
+        for node in ast.walk(function.node)
+    )
+
+
+@lru_cache(maxsize=1)
+def _recorded(program: Program) -> set[ast.AST]:
+    return {call.context.node for call in program.calls() if call.context.node is not None}
+
+
+def lost_on_jax(program: Program, function: FunctionV) -> list[Running]:
+    """The calls that run in inference mode when ``fit`` trains a model on JAX, because its ``call`` does not hand the mode on."""
+    models = {id(each) for each in models_fitted(program, function) if program.backend(each) == "jax"}
+    return [
+        running
+        for top, world in (calls_in_training(program) if models and has_training(function) else ())
+        if id(top.layer) in models
+        for running in replay(program, top, world, opens_context=False)
+        if running.mode in ("none", "inference") and (running.cause is None or running.cause.training.kind == "absent")
+    ]

@@ -69,7 +69,7 @@ from collections.abc import Iterator
 
 from bnlint.api import Call, Edit, Finding, Fix, Program, Rule, fixed_modes, functions_around, normalizations, report
 
-RULE = Rule(code="BN204", name="always-training", severity="error", fix="unsafe")
+RULE = Rule(code="BN204", name="always-training", severity="error", fix="unsafe", supersedes=("BN203",))
 
 
 def check(program: Program) -> Iterator[Finding]:

@@ -63,7 +63,7 @@ from collections.abc import Iterator
 
 from bnlint.api import Finding, Program, Rule, fixed_modes, loaded, may_be_learnt, normalizations, purpose, report
 
-RULE = Rule(code="BN205", name="never-training", severity="error")
+RULE = Rule(code="BN205", name="never-training", severity="error", supersedes=("BN203",))
 
 
 def check(program: Program) -> Iterator[Finding]:
