@@ -14,6 +14,7 @@ from bnlint.handwritten import OwnNormalization, OwnWeight, call_of_class, own_n
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
+from bnlint.liveness import attributes_with, may_read, reads_after
 from bnlint.making import RunTime, made_at_run_time
 from bnlint.modes import FixedMode, fixed_modes, loaded, may_be_learnt, normalizations
 from bnlint.outputs import OutputNorm, output_norms
@@ -93,6 +94,7 @@ __all__ = [
     "Writes",
     "activation",
     "all_steps",
+    "attributes_with",
     "averaged_evaluations",
     "backbones",
     "call_of_class",
@@ -121,6 +123,7 @@ __all__ = [
     "lost_on_jax",
     "made_at_run_time",
     "may_be_learnt",
+    "may_read",
     "missed_freezes",
     "mode_calls",
     "mode_parameter",
@@ -136,6 +139,7 @@ __all__ = [
     "picking_fix",
     "placements",
     "purpose",
+    "reads_after",
     "recompiling_fix",
     "removal",
     "replay",

@@ -56,7 +56,7 @@ from collections.abc import Iterator
 
 from bnlint.api import Call, Context, Edit, Finding, Fix, LayerV, Program, Rule, Span, TensorV, Value, expects_an_error, report
 
-RULE = Rule(code="BN101", name="discarded-batchnorm", severity="error", fix="unsafe")
+RULE = Rule(code="BN101", name="discarded-batchnorm", severity="error", fix="unsafe", supersedes=("BN102",))
 
 
 def check(program: Program) -> Iterator[Finding]:

@@ -33,9 +33,9 @@ model = keras.Model(inputs, act)
 ```
 
 ## Limits
-Only names and attributes that no source in sight reads are reported, and attributes only of a class whose `call` was followed; silent
-where `getattr`, `vars`, `__dict__` or `self.layers` may reach the attribute, where a base class is out of view, and for what is returned,
-given away or put where other code may find it.
+Attributes are reported only of a class whose `call` was followed, and where neither it, its bases and subclasses nor code outside of classes
+reads them; silent where `getattr`, `vars`, `__dict__` or `self.layers` may reach the attribute, where a base class is out of view, and for
+what is returned, given away or put where other code may find it. A whole branch that leads nowhere is not reported.
 
 ## Verify
 The layer is not built after a forward pass, or its gamma has no gradient.
@@ -50,19 +50,33 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Call, Context, Finding, LayerV, Program, Rule, expects_an_error, report
+from bnlint.api import (
+    Call,
+    Context,
+    Finding,
+    LayerV,
+    ModelV,
+    Program,
+    Rule,
+    attributes_with,
+    expects_an_error,
+    may_read,
+    reads_after,
+    report,
+)
 
 RULE = Rule(code="BN102", name="unused-batchnorm", severity="error")
-REFLECTION = ("getattr", "vars(", "__dict__", "self.layers", "model.layers", "_layers", "submodules", "locals(", "attrgetter")
+CONTAINERS = (ast.List, ast.Tuple, ast.Dict, ast.ListComp, ast.DictComp)
 
 
 def check(program: Program) -> Iterator[Finding]:
     for span, instances in program.sites("keras.layers.BatchNormalization"):
-        reasons = (unused(program, layer) for layer in instances if not is_abstract(program, layer))
-        first = next(reasons, "")
-        if first and all(reasons):
-            message = f"{program.name(instances[0])} {first}, so that nothing is normalized; use it or remove it"
-            yield report(RULE, span, message)
+        reasons = [unused(program, layer) for layer in instances if not is_abstract(program, layer)]
+        known = [reason for reason in reasons if reason]
+        if known and len(known) == len(reasons):
+            yield report(
+                RULE, span, f"{program.name(instances[0])} {known[0]}, so that nothing is normalized; use it or remove it"
+            )
 
 
 def is_abstract(program: Program, layer: LayerV) -> bool:
@@ -73,26 +87,49 @@ def is_abstract(program: Program, layer: LayerV) -> bool:
 
 def unused(program: Program, layer: LayerV) -> str:
     """How a batch normalization is not used; nothing where it may be."""
-    calls = program.calls_of(layer)
     if layer.context is None or program.escapes(layer) or expects_an_error(layer.context) or layer.context.guarded:
         return ""
+    holders = program.holders(layer)
+    chains = [each for each in holders if isinstance(each, ModelV) and each.kind == "sequential"]
+    if chains:
+        return "is in a Sequential that is never called" if all(is_left(program, chain) for chain in chains) else ""
+    calls = program.calls_of(layer)
     if calls:
         return "is called and its result is not used" if all(goes_nowhere(program, call) for call in calls) else ""
-    holders = program.holders(layer)
     if holders:
         return "is never called" if all(never_reads(program, holder, layer) for holder in holders) else ""
-    bound = bound_name(layer.context)
-    return "is made and never called" if bound and not is_read(program, layer.context, bound) else ""
+    return "is made and never called" if is_dropped(program, layer.context) else ""
+
+
+def is_left(program: Program, chain: ModelV) -> bool:
+    """Whether a Sequential model is in an attribute of layers that never read it, and is used in no other way."""
+    holders = program.holders(chain)
+    if program.calls_of(chain) or program.escapes(chain) or program.is_used_itself(chain):
+        return False
+    return bool(holders) and all(never_reads(program, holder, chain) for holder in holders)
 
 
 def goes_nowhere(program: Program, call: Call) -> bool:
-    """Whether the result of a call gets a name that nobody reads, while others use the input instead."""
-    bound = bound_name(call.context)
-    if call.setting == "eager" or call.training.kind == "constant" or not bound or is_read(program, call.context, bound):
+    """Whether nothing uses the result of a call, while others use the input instead."""
+    if call.setting == "eager" or call.training.kind == "constant" or program.is_uncertain(call.context.function):
         return False
-    taken = any(program.consumers(each) or program.escapes(each) or program.models_ending_in(each) for each in call.outputs)
     others = [each for tensor in call.inputs for each in program.consumers(tensor) if each is not call]
-    return not taken and bool(others) and not call.context.loops
+    return bool(others) and is_dead(program, call)
+
+
+def is_dead(program: Program, call: Call, depth: int = 8) -> bool:
+    """Whether the result of a call gets a name that nobody reads, but for calls of which the same is true."""
+    if any(program.escapes(each) or program.models_ending_in(each) or program.aliases(each) for each in call.outputs):
+        return False
+    consumers = [each for tensor in call.outputs for each in program.consumers(tensor)]
+    name = bound_name(call.context)
+    if not name:
+        return False
+    reads = reads_after(program, call.context, name)
+    if reads is None or not depth or any(call.parent is not each.parent for each in consumers):
+        return False
+    arguments = {argument for each in consumers if isinstance(each.context.node, ast.Call) for argument in each.context.node.args}
+    return all(read in arguments for read in reads) and all(is_dead(program, each, depth - 1) for each in consumers)
 
 
 def bound_name(context: Context) -> str:
@@ -104,21 +141,22 @@ def bound_name(context: Context) -> str:
     return target.id if isinstance(target, ast.Name) and not target.id.startswith("_") else ""
 
 
-def is_read(program: Program, context: Context, name: str) -> bool:
-    """Whether a name is read in its scope, or from elsewhere where it is a module's."""
-    scope = context.function.node if context.function is not None else context.module.tree
-    for node in ast.walk(scope):
-        if isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Store):
-            return True
-        if isinstance(node, (ast.Global, ast.Nonlocal)) and name in node.names:
-            return True
-    return (context.function is None and program.reads(name)) or program.mentions("locals(", "globals(", "exec(")
+def is_dropped(program: Program, context: Context) -> bool:
+    """Whether a layer, or a list of some, gets a name that nobody reads."""
+    statement = context.statement
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or not isinstance(statement.targets[0], ast.Name):
+        return False
+    name, value = statement.targets[0].id, statement.value
+    listed = isinstance(value, CONTAINERS) and any(child is context.node for child in ast.iter_child_nodes(value))
+    if name.startswith("_") or not (listed or value is context.node):
+        return False
+    return reads_after(program, context, name) == []
 
 
 def never_reads(program: Program, holder: LayerV, layer: LayerV) -> bool:
     """Whether a layer of a project's class has another in an attribute that nobody reads, though its ``call`` is known."""
     cls = holder.own_class
-    if cls is None or holder.open or cls.has_unknown_base or program.mentions(*REFLECTION):
+    if cls is None or holder.open or cls.has_unknown_base:
         return False
     calls = program.calls_of(holder)
     if (
@@ -127,5 +165,5 @@ def never_reads(program: Program, holder: LayerV, layer: LayerV) -> bool:
         or program.is_uncertain(calls[0].context.function)
     ):
         return False
-    names = [name for name, value in holder.attributes.items() if value is layer or layer in getattr(value, "items", ())]
-    return bool(names) and not any(program.reads(name) for name in names)
+    names = attributes_with(holder, layer)
+    return bool(names) and not any(may_read(program, cls, name) for name in names)

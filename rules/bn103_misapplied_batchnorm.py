@@ -51,7 +51,13 @@ from collections.abc import Iterator
 
 from bnlint.api import Const, Edit, Finding, Fix, LayerV, Program, Rule, Span, TensorV, expects_an_error, report
 
-RULE = Rule(code="BN103", name="misapplied-batchnorm", severity="error", fix="safe", supersedes=("BN305", "BN502", "BN503"))
+RULE = Rule(
+    code="BN103",
+    name="misapplied-batchnorm",
+    severity="error",
+    fix="safe",
+    supersedes=("BN101", "BN102", "BN305", "BN502", "BN503"),
+)
 
 
 def check(program: Program) -> Iterator[Finding]:
