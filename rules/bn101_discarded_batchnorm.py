@@ -20,6 +20,16 @@ x = layers.ReLU()(x)
 model = keras.Model(inputs, x)
 ```
 
+```python
+from keras import Sequential, layers
+
+model = Sequential()
+model.add(layers.Dense(64))
+layers.BatchNormalization()  # BN101
+model.add(layers.ReLU())
+model.add(layers.Dense(10))
+```
+
 ## Good
 ```python
 import keras
@@ -33,7 +43,7 @@ model = keras.Model(inputs, x)
 ```
 
 ## Fix safety
-The fix binds the result to the variable it was computed from. It is unsafe: the model gets the layer, so that it trains
+The fix binds the result to the variable it was computed from, or adds the layer to the model to which the statements beside it add. It is unsafe: the model gets the layer, so that it trains
 differently and older checkpoints do not fit.
 
 ## Limits
@@ -115,15 +125,33 @@ def lost(program: Program, call: Call, context: Context) -> LayerV | None:
 
 
 def fix(value: Value, context: Context) -> Fix | None:
-    """``x = `` before a call of ``x``."""
-    node = context.node
-    if (
-        not isinstance(value, TensorV)
-        or not isinstance(node, ast.Call)
-        or not node.args
-        or not isinstance(node.args[0], ast.Name)
-    ):
+    """``x = `` before a call of ``x``; ``model.add(`` around a layer, where the statements beside it add to ``model``."""
+    node, span = context.node, context.span
+    before = Span(span.path, span.line, span.column, span.line, span.column)
+    if isinstance(value, LayerV):
+        model = model_beside(context)
+        behind = Span(span.path, span.end_line, span.end_column, span.end_line, span.end_column)
+        return Fix("Add it to the model", "unsafe", (Edit(before, f"{model}.add("), Edit(behind, ")"))) if model else None
+    if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Name):
         return None
-    span = context.span
-    place = Span(span.path, span.line, span.column, span.line, span.column)
-    return Fix("Assign the result", "unsafe", (Edit(place, f"{node.args[0].id} = "),))
+    return Fix("Assign the result", "unsafe", (Edit(before, f"{node.args[0].id} = "),))
+
+
+def model_beside(context: Context) -> str:
+    """The one model to which the statements before and behind add layers."""
+    scope = context.function.node if context.function is not None else context.module.tree
+    for node in ast.walk(scope):
+        for block in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            if isinstance(block, list) and context.statement in block:
+                number = block.index(context.statement)
+                models = {added_to(each) for each in (*block[:number][-1:], *block[number + 1 :][:1])}
+                return models.pop() if len(models) == 1 else ""
+    return ""
+
+
+def added_to(statement: ast.stmt) -> str:
+    """``model`` in ``model.add(...)``."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    function = call.func if isinstance(call, ast.Call) else None
+    adds = isinstance(function, ast.Attribute) and function.attr == "add"
+    return ast.unparse(function.value) if isinstance(function, ast.Attribute) and adds else ""
