@@ -8,7 +8,7 @@ from bnlint.finding import Edit, Fix, Span
 from bnlint.freeze_loops import MissedFreeze
 from bnlint.freezing import Writes
 from bnlint.interpreter.models import BATCHNORM
-from bnlint.interpreter.records import Context, Event, ModelV
+from bnlint.interpreter.records import Context, Event, LayerV, ModelV
 from bnlint.interpreter.scope import Module
 from bnlint.interpreter.values import SymbolV
 from bnlint.program import Program
@@ -16,11 +16,20 @@ from bnlint.program import Program
 MESSAGE = "Freeze the batch normalizations"
 
 
-def batchnorm_expression(module: Module) -> str | None:
-    """How a module can write the class of Keras's batch normalization with the names that it has."""
-    rests = {BATCHNORM: "", "keras.layers": ".BatchNormalization", "keras": ".layers.BatchNormalization",
-             "tensorflow": ".keras.layers.BatchNormalization"}  # fmt: skip
-    names = [(name, value.path) for name, value in module.scope.names.items() if isinstance(value, SymbolV)]
+def batchnorm_expression(module: Module, generation: str) -> str | None:
+    """How a module can write the class of Keras's batch normalization of a generation with the names that it has."""
+    rests = {
+        BATCHNORM: "",
+        "keras.layers": ".BatchNormalization",
+        "keras": ".layers.BatchNormalization",
+        "tensorflow.keras": ".layers.BatchNormalization",
+        "tensorflow": ".keras.layers.BatchNormalization",
+    }
+    names = [
+        (name, value.path)
+        for name, value in module.scope.names.items()
+        if isinstance(value, SymbolV) and value.generation in (None, generation)
+    ]
     for path, rest in rests.items():
         found = next((name for name, known in names if known == path and name.isidentifier()), None)
         if found is not None:
@@ -28,9 +37,9 @@ def batchnorm_expression(module: Module) -> str | None:
     return None
 
 
-def batchnorm_test(module: Module, name: str, negated: bool = False) -> str:
+def batchnorm_test(module: Module, generation: str, name: str, negated: bool = False) -> str:
     """A condition that a layer is a batch normalization."""
-    cls = batchnorm_expression(module)
+    cls = batchnorm_expression(module, generation)
     if cls is not None:
         return f"{'not ' if negated else ''}isinstance({name}, {cls})"
     return f'{name}.__class__.__name__ {"!=" if negated else "=="} "BatchNormalization"'
@@ -73,7 +82,7 @@ def _own_lines(context: Context) -> tuple[str, Span] | None:
 def freezing_fix(program: Program, cause: Event | None, backbone: ModelV | None, writes: Writes) -> Fix | None:
     """The edit that freezes the normalizations behind the statement that unfreezes them, or behind the backbone's constructor."""
     if cause is not None:
-        edit = _loop_behind(program, cause) if isinstance(cause.target, ModelV) else _exemption(cause, writes)
+        edit = _loop_behind(program, cause) if isinstance(cause.target, ModelV) else _exemption(program, cause, writes)
     else:
         edit = _loop_behind_constructor(program, backbone) if backbone is not None else None
     return Fix(MESSAGE, "unsafe", (edit,)) if edit is not None else None
@@ -84,7 +93,7 @@ def _loop(program: Program, module: Module, model: ModelV, written: str) -> list
     layers = "_flatten_layers()" if nested or model.own_class is not None else "layers"
     return [
         f"for layer in {written}.{layers}:",
-        f"    if {batchnorm_test(module, 'layer')}:",
+        f"    if {batchnorm_test(module, program.generation(model), 'layer')}:",
         "        layer.trainable = False",
     ]
 
@@ -107,7 +116,7 @@ def _loop_behind_constructor(program: Program, backbone: ModelV) -> Edit | None:
     return lines_behind(context, _loop(program, context.module, backbone, ast.unparse(target)))
 
 
-def _exemption(cause: Event, writes: Writes) -> Edit | None:
+def _exemption(program: Program, cause: Event, writes: Writes) -> Edit | None:
     """``layer.trainable = True`` in a loop becomes ``layer.trainable = not isinstance(layer, BatchNormalization)``."""
     node, context = cause.context.node, cause.context
     statement = context.statement
@@ -117,7 +126,9 @@ def _exemption(cause: Event, writes: Writes) -> Edit | None:
     if not isinstance(node.value, ast.Name) or any(isinstance(each, ModelV) for each in others):
         return None
     value = context.module.source.span(statement.value)
-    test = batchnorm_test(context.module, node.value.id, negated=True)
+    target = cause.target
+    generation = program.generation(target) if isinstance(target, LayerV) else "3"
+    test = batchnorm_test(context.module, generation, node.value.id, negated=True)
     if isinstance(statement.value, ast.Constant):
         return Edit(value, test)
     written = context.module.source.segment(value)
@@ -127,11 +138,21 @@ def _exemption(cause: Event, writes: Writes) -> Edit | None:
 
 def _is_reference(node: ast.expr) -> bool:
     """Whether an expression only names something, so that it can be written again."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(each.value for each in node.keywords)]
+            if not (isinstance(node.func, ast.Attribute) and node.func.attr == "get_layer" and all(map(_is_constant, given))):
+                return False
+            node = node.func.value
+            continue
         if isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Constant, ast.UnaryOp, ast.Name)):
             return False
         node = node.value
     return isinstance(node, ast.Name)
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant)
 
 
 def recompiling_fix(compiled: Event, fit: Event) -> Fix | None:
@@ -162,21 +183,30 @@ def picking_fix(program: Program, loop: MissedFreeze) -> Fix | None:
     node, context = loop.event.context.node, loop.event.context
     source = context.module.source
     if loop.is_nested or loop.filter is None:
-        over = node.iter if isinstance(node, ast.For) else _first_iterable(node)
+        over = _run_over(node)
         if not isinstance(over, ast.Attribute) or over.attr not in ("layers", "submodules"):
             return None
         text = f"{source.segment(source.span(over.value))}._flatten_layers()"
         return Fix("Go over all layers below the model", "unsafe", (Edit(source.span(over), text),))
     test = loop.filter.test
     name = _tested_name(test)
-    if name is None or batchnorm_expression(context.module) is None:
+    if name is None:
         return None
     negated = isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.NotEq, ast.IsNot, ast.NotIn))
-    return Fix("Pick by the class", "unsafe", (Edit(source.span(test), batchnorm_test(context.module, name, negated=negated)),))
+    return Fix(
+        "Pick by the class", "unsafe", (Edit(source.span(test), batchnorm_test(context.module, loop.generation, name, negated)),)
+    )
 
 
-def _first_iterable(node: ast.AST | None) -> ast.expr | None:
-    return node.generators[-1].iter if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp)) else None
+def _run_over(node: ast.AST | None) -> ast.expr | None:
+    """What a loop runs over, without an ``enumerate`` or the like around it."""
+    over = node.iter if isinstance(node, ast.For) else None
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp, ast.SetComp)):
+        over = node.generators[-1].iter
+    wrappers = ("enumerate", "list", "reversed", "tqdm")
+    while isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id in wrappers and over.args:
+        over = over.args[0]
+    return over
 
 
 def _tested_name(test: ast.expr) -> str | None:
