@@ -98,7 +98,9 @@ def _trains(program: Program, event: Event, later: list[Event]) -> bool:
             for owner in event.affected
             for call in program.calls_of(owner)
         )
-    if event.kind != "compile" or any(each.kind in SETTLES and each.target is event.target for each in later):
+    if event.kind != "compile" or not {"0", "optimizer"} & event.arguments.keys():
+        return False
+    if any(each.kind in SETTLES and each.target is event.target for each in later):
         return False
     return not any(each.target is event.target and each.order > event.order for each in program.events(*SETTLES))
 

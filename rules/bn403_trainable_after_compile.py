@@ -69,6 +69,7 @@ from bnlint.api import (
     Event,
     Finding,
     LayerV,
+    ModelV,
     Program,
     Related,
     Rule,
@@ -89,7 +90,7 @@ def check(program: Program) -> Iterator[Finding]:
     for training in trainings(program):
         if training.compiled is None or compiled_elsewhere(training):
             continue
-        changed = [layer for layer in training.layers if {training.used(layer), training.now(layer)} == {True, False}]
+        changed = [layer for layer in training.layers if is_changed(training, layer)]
         writes = Writes(program, [event for event in training.before if event.order > training.started.order])
         event = next((event for event in writes.events if any(last(writes, each) is event for each in changed)), None)
         if event is None or event.span in reported:
@@ -98,6 +99,11 @@ def check(program: Program) -> Iterator[Finding]:
         related = (Related(training.compiled.span, "compiled here"), Related(training.event.span, "trained here"))
         fix = recompiling_fix(training.compiled, training.event)
         yield report(RULE, event.span, message(training, event), related=related, fix=fix)
+
+
+def is_changed(training: Training, layer: LayerV) -> bool:
+    """Whether a layer would be trained otherwise if its model had been compiled again; a model alone has no weights."""
+    return not isinstance(layer, ModelV) and {training.used(layer), training.now(layer)} == {True, False}
 
 
 def last(writes: Writes, layer: LayerV) -> Event | None:
