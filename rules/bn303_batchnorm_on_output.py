@@ -91,7 +91,9 @@ def check(program: Program) -> Iterator[Finding]:
         worst = min(norms, key=lambda each: WORST.index(severity(program, each)))
         related = (Related(worst.output.call.span, f"trained as a {worst.output.loss.role} here"),)
         always = {id(each.norm) for each in norms} == {id(each) for each in instances[span]}
-        message = f"{program.name(worst.norm)} {fault(program, worst)}"
+        names = {program.name(each.norm) for each in norms}
+        name = names.pop() if len(names) == 1 else program.name(worst.norm).partition(" ")[0]
+        message = f"{name} {fault(program, worst)}"
         level = severity(program, worst)
         yield report(RULE, span, message, severity=level, related=related, fix=fix(worst.norm) if always else None)
 

@@ -41,7 +41,7 @@ not load.
 ## Limits
 Silent for tensors of rank 2 and for sequences with channels last, where an axis of 1 may mean the time steps; behind Flatten, Dense,
 Permute, Reshape and whatever is not known; where the axis is not known, or where the layer does not name its data format and the
-code in sight deals with `image_data_format`.
+code in sight deals with `image_data_format`, or the input has the shape of a picture with its channels first, such as (3, 224, 224).
 
 ## Verify
 Compares the length of gamma with the number of channels.
@@ -109,7 +109,7 @@ def mismatch(program: Program, layer: LayerV, call: Call) -> Call | None:
         return None
     layout = data_format(program, source.layer)
     if layout == "channels_last":
-        return source if rank >= 4 and axis % rank == 1 else None
+        return source if rank >= 4 and axis % rank == 1 and not is_picture_channels_first(program, source) else None
     return source if layout == "channels_first" and axis % rank == rank - 1 else None
 
 
@@ -131,9 +131,24 @@ def settled(program: Program, tensor: TensorV) -> Call | None:
     return None
 
 
+def is_picture_channels_first(program: Program, call: Call) -> bool:
+    """Whether the network's input, of 1 or 3 rows, is plainly a picture with its channels first: Keras is configured for it."""
+    shape = None
+    for _ in range(500):
+        if not call.inputs:
+            break
+        shape = call.inputs[0].shape
+        before = program.producer(call.inputs[0])
+        if before is None:
+            break
+        call = before
+    sizes = shape[1:] if shape is not None else ()
+    return len(sizes) >= 3 and sizes[0] in (1, 3) and all(isinstance(each, int) and each > 4 for each in sizes[1:])
+
+
 def data_format(program: Program, layer: LayerV) -> str | None:
     """The data format that a layer is given; channels last where nothing in sight deals with the format."""
     given = program.argument(layer, "data_format")
     if type(given) is str:
-        return given
+        return {"th": "channels_first", "tf": "channels_last"}.get(given, given)
     return "channels_last" if given is None and not program.mentions("image_data_format", "image_dim_ordering") else None
