@@ -11,15 +11,18 @@ from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.classes import instantiate
 from bnlint.interpreter.courses import run_courses
 from bnlint.interpreter.dispatch import CallSite
+from bnlint.interpreter.layers import is_layer_class
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.records import LayerV, World
 from bnlint.interpreter.relevance import WORD, relevant_names
 from bnlint.interpreter.scope import Frame, Module
 from bnlint.interpreter.signals import Raised
 from bnlint.interpreter.tensors import tensors_in
-from bnlint.interpreter.values import Arguments, ClassV, Const, FunctionV, MethodV, SymbolV, Unknown, Value
+from bnlint.interpreter.values import Arguments, ClassV, Const, FunctionV, MethodV, SymbolV, Unknown, Value, unknown
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+BY_KERAS = frozenset({"get_config", "from_config", "compute_output_shape", "compute_output_spec", "compute_mask"})
+"""Methods of layers and models that describe them to Keras, and do nothing to them."""
 
 
 class Entries:
@@ -104,8 +107,11 @@ class Entries:
             return
         if node not in self.m.instantiated:
             self._course(module, cls.qualname, lambda: self._make(cls, module))
+        passive = BY_KERAS if is_layer_class(self.m, cls) else frozenset()
         for method in methods(node):
-            if method not in self.m.called and method in self.m.functions and not method.name.startswith("__"):
+            if method.name.startswith("__") or method.name in passive:
+                continue
+            if method not in self.m.called and method in self.m.functions:
                 self._enter_method(module, cls, self.m.functions[method])
 
     def _make(self, cls: ClassV, module: Module) -> Value:
@@ -115,8 +121,10 @@ class Entries:
         return instantiate(self.m, cls, arguments, site)
 
     def _enter_method(self, module: Module, cls: ClassV, function: FunctionV) -> None:
+        alone = not uses_instance(function)
+
         def action() -> None:
-            instance = self._make(cls, module)
+            instance = unknown("an object that the method does not look at") if alone else self._make(cls, module)
             site = CallSite(function.node, Frame(module, module.scope))
             static = any(isinstance(each, SymbolV) and each.path == "builtins.staticmethod" for each in function.decorators)
             result = self.m.call(function if static else MethodV(function, instance), Arguments([], {}), site)
@@ -192,6 +200,14 @@ def blocks(node: ast.stmt) -> Iterable[list[ast.stmt]]:
     if isinstance(node, ast.Try):
         return (node.body, *(handler.body for handler in node.handlers), node.orelse, node.finalbody)
     return ()
+
+
+def uses_instance(function: FunctionV) -> bool:
+    """Whether a method looks at the object it is called on: else it need not be made for it."""
+    node = function.node
+    parameters = [*node.args.posonlyargs, *node.args.args]
+    names = {"super", "__class__", *(each.arg for each in parameters[:1])}
+    return not parameters or any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(node))
 
 
 def methods(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
