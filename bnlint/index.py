@@ -155,6 +155,7 @@ class Project:
         self._parsed: dict[str, Parsed | ParseError] = {}
         self._names: dict[str, str] = {}
         self._packages: dict[str, tuple[str, ...]] = {}
+        self._resolved: dict[tuple[str, str, int], str | None] = {}
 
     @classmethod
     def around(cls, path: str | Path, overlay: Mapping[str, bytes] | None = None) -> Project:
@@ -199,6 +200,7 @@ class Project:
         if missing:
             self._named |= missing
             self._packages.clear()
+            self._resolved.clear()
             for cached in ("files", "_folders", "_graph", "_importers", "_relevant"):
                 self.__dict__.pop(cached, None)
 
@@ -224,6 +226,12 @@ class Project:
         return Path(found) if found else None
 
     def _resolve(self, dotted: str, importer: str, level: int) -> str | None:
+        key = (dotted, os.path.dirname(importer), level)
+        if key not in self._resolved:
+            self._resolved[key] = self._find(dotted, importer, level)
+        return self._resolved[key]
+
+    def _find(self, dotted: str, importer: str, level: int) -> str | None:
         parts = dotted.split(".") if dotted else []
         if level:
             base = os.path.dirname(importer)

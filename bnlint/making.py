@@ -65,9 +65,10 @@ def is_in_a_model_made_there(program: Program, layer: LayerV) -> bool:
     if any(isinstance(each, ModelV) and each.kind == "functional" for each in program.holders(layer)):
         return True
     running = layer.context.layer_call if layer.context is not None else None
-    made = [each for each in program.models() if each.kind == "functional" and each.context is not None]
-    inputs = {id(tensor.call) for each in made if each.context and each.context.layer_call is running for tensor in each.inputs}
-    pending = list(program.calls_of(layer)) if running is not None and inputs else []
+    if running is None:
+        return False
+    inputs = {id(tensor.call) for each in program.built_during(running) for tensor in each.inputs}
+    pending = list(program.calls_of(layer)) if inputs else []
     seen: set[int] = set()
     while pending:
         call = pending.pop()

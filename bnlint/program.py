@@ -17,20 +17,17 @@ from bnlint.interpreter.layers import direct_sublayers, layers_in, plain_argumen
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import BATCHNORM, holds_batchnorm
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
-from bnlint.interpreter.scope import Module
 from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Value
 from bnlint.keras_api.shapes import UNKNOWN, channel_axis
-from bnlint.keras_api.table import LayerInfo, Resolved
-from bnlint.reads import names_as_values, names_read
-from bnlint.references import Reference, guarded_nodes, references
+from bnlint.keras_api.table import LayerInfo
+from bnlint.sources import Sources
 
 
-class Program:
+class Program(Sources):
     """One analysis. ``options`` are those of the rule that is being asked."""
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self.table = machine.table
+        super().__init__(machine)
         self.worlds: list[World] = machine.worlds
         self.cuts: list[tuple[Span, str]] = sorted(machine.cuts.items())
 
@@ -38,10 +35,13 @@ class Program:
 
     def layers(self, symbol: str = "keras.layers.Layer") -> Iterator[LayerV]:
         """Every instance of a Keras class or of a subclass of it."""
-        for world in self.worlds:
-            for layer in world.layers:
-                if self.is_a(layer, symbol):
-                    yield layer
+        if symbol not in self._layers:
+            self._layers[symbol] = [layer for world in self.worlds for layer in world.layers if self.is_a(layer, symbol)]
+        yield from self._layers[symbol]
+
+    @cached_property
+    def _layers(self) -> dict[str, list[LayerV]]:
+        return {}
 
     def sites(self, symbol: str) -> Iterator[tuple[Span, list[LayerV]]]:
         """The constructor expressions of a class, each with all instances made at it."""
@@ -253,10 +253,6 @@ class Program:
         return id(model) in self._bound or (model.context is not None and model.context.function is None)
 
     @cached_property
-    def _modules(self) -> list[Module]:
-        return [module for module in self._machine.modules.by_path.values() if module is not None]
-
-    @cached_property
     def _bound(self) -> set[int]:
         values = [value for module in self._modules for value in module.scope.names.values()]
         return {id(layer) for value in values for layer in layers_in(value)}
@@ -288,6 +284,18 @@ class Program:
         for layer in self.layers("keras.Model"):
             if isinstance(layer, ModelV):
                 yield layer
+
+    def built_during(self, call: Call) -> list[ModelV]:
+        """The functional models that are built while an own layer or model is applied."""
+        return self._built_during.get(id(call), [])
+
+    @cached_property
+    def _built_during(self) -> dict[int, list[ModelV]]:
+        found: dict[int, list[ModelV]] = {}
+        for model in self.models():
+            if model.kind == "functional" and model.context is not None and model.context.layer_call is not None:
+                found.setdefault(id(model.context.layer_call), []).append(model)
+        return found
 
     def calls(self) -> Iterator[Call]:
         """Every application of a layer, model or function."""
@@ -368,14 +376,6 @@ class Program:
             if any(self.table.issubclass(base.path, symbol) for base in cls.symbols()):
                 yield cls
 
-    def is_passed_around(self, cls: ClassV) -> bool:
-        """Whether a class is used as a value somewhere in sight: in a registry, as an argument, as a default."""
-        return cls.name in self._values
-
-    @cached_property
-    def _values(self) -> set[str]:
-        return {name for module in self._modules for name in names_as_values(module.tree)}
-
     def own_layers(self, cls: ClassV) -> list[LayerV]:
         """The instances of a project's layer or model class."""
         return self._own_layers.get(cls.node, [])
@@ -388,81 +388,7 @@ class Program:
                 found.setdefault(layer.own_class.node, []).append(layer)
         return found
 
-    # -- places --------------------------------------------------------------------------------------------------
-
-    def name_span(self, function: FunctionV) -> Span | None:
-        """The name in a ``def``."""
-        node = function.node
-        return None if isinstance(node, ast.Lambda) else function.module.source.name_span(node)
-
-    def text(self, span: Span) -> str:
-        """The source text of a span."""
-        return next((module.source.segment(span) for module in self._modules if module.path == span.path), "")
-
-    def references(self, *words: str) -> Iterator[Reference]:
-        """The names of libraries in modules that hold one of some words, as they are written; none that the project has itself."""
-        for module in (each for each in self._modules if any(word in each.source.text for word in words)):
-            for each in references(module):
-                roots = {name.partition(".")[0] for name in each.names}
-                if not any(self._machine.modules.find(root, module.path) for root in roots):
-                    yield each
-
-    def modules_around(self, path: str) -> list[Module]:
-        """The module of a file, those that import it, and what these import, as far as they can be parsed."""
-        modules = self._machine.modules
-        return [module for each in modules.project.context([Path(path)]) if (module := modules.at(each)) is not None]
-
-    def resolve(self, dotted: str) -> tuple[Resolved | None, str]:
-        """What a dotted name stands for, and the Keras generation that it is taken from."""
-        found = self.table.resolve(dotted)
-        root_of_keras2 = dotted.startswith("tf_keras")
-        compatible = found is not None and found.generation == "2" and ".compat." in dotted
-        return found, "2" if root_of_keras2 or compatible else self._machine.generation
-
-    @property
-    def release(self) -> tuple[int, ...] | None:
-        """The release of Keras that the configuration names, such as (3, 8)."""
-        return self._machine.release
-
-    def is_guarded(self, layer: LayerV) -> bool:
-        """Whether a layer is made in a ``try``, or depends on a test of versions."""
-        return layer.context is not None and self.is_guarded_context(layer.context)
-
-    def is_guarded_context(self, context: Context) -> bool:
-        """Whether something happens in a ``try``, or depends on a test of versions."""
-        return any(each.guarded or self.is_guarded_node(each.node, each.module.path) for each in context.chain())
-
-    def is_guarded_node(self, node: ast.AST | None, path: str) -> bool:
-        """Whether a node of a file stands in a ``try``, or depends on a test of versions."""
-        if path not in self._guarded:
-            trees = [each.tree for each in self._modules if each.path == path]
-            self._guarded[path] = {found for tree in trees for found in guarded_nodes(tree)}
-        return node in self._guarded[path]
-
-    @cached_property
-    def _guarded(self) -> dict[str, set[ast.AST]]:
-        return {}
-
-    def mentions(self, *words: str) -> bool:
-        """Whether one of the words stands anywhere in the sources that were interpreted."""
-        return any(self._mentions(word) for word in words)
-
-    def _mentions(self, word: str) -> bool:
-        if word not in self._mentioned:
-            self._mentioned[word] = any(word in module.source.text for module in self._modules)
-        return self._mentioned[word]
-
-    @cached_property
-    def _mentioned(self) -> dict[str, bool]:
-        return {}
-
-    def reads(self, name: str) -> bool:
-        """Whether any source that was interpreted reads an attribute of this name, imports it or has it as a string."""
-        return name in self._read
-
-    @cached_property
-    def _read(self) -> set[str]:
-        return {name for module in self._modules for name in names_read(module.tree)}
+    # -- Keras's table, for a layer -----------------------------------------------------------------------------
 
     def generation(self, layer: LayerV) -> str:
         """The Keras generation of a layer, "2" or "3"."""

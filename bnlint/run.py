@@ -171,10 +171,16 @@ class _Group:
     # Interpreting and judging
 
     def _interpret(self, context: list[Path], live: frozenset[str]) -> list[Finding]:
-        from bnlint.interpreter import analyse
+        from bnlint.interpreter import collecting_rarely
 
         if not live:
             return []
+        with collecting_rarely():
+            return self._interpret_live(context, live)
+
+    def _interpret_live(self, context: list[Path], live: frozenset[str]) -> list[Finding]:
+        from bnlint.interpreter import analyse
+
         try:
             program = analyse(self.project, context, self.version)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the other files are still checked

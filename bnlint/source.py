@@ -112,8 +112,18 @@ class Source:
             return offset + 1
         return len(text.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "ignore")) + 1
 
+    @cached_property
+    def _spans(self) -> dict[ast.AST, Span]:
+        return {}
+
     def span(self, node: ast.AST) -> Span:
         """Where a node that has a position (expression, statement, argument, keyword) stands."""
+        found = self._spans.get(node)
+        if found is None:
+            found = self._spans[node] = self._span(node)
+        return found
+
+    def _span(self, node: ast.AST) -> Span:
         line: int = node.lineno  # type: ignore[attr-defined]
         end_line: int = node.end_lineno  # type: ignore[attr-defined]
         offset: int = node.col_offset  # type: ignore[attr-defined]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,10 +55,17 @@ def analyse(project: Project, files: Sequence[Path], keras_version: str = "auto"
     from bnlint.program import Program
 
     machine = new_machine(project, keras_version)
-    thresholds = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)  # most of what is made is kept: collecting would look at it again and again
-    try:
+    with collecting_rarely():
         Entries(machine).run(files)
+    return Program(machine)
+
+
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Most of what is made is kept: Python's collector would look at it again and again."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
     finally:
         gc.set_threshold(*thresholds)
-    return Program(machine)

@@ -36,6 +36,10 @@ OPERATIONS: dict[type, str] = {
 }  # fmt: skip
 
 
+NO_TRAINING = Training("absent")
+"""What a function of tensors says about the mode."""
+
+
 def tensors_in(value: Value, depth: int = 6) -> Iterator[TensorV]:
     """The tensors in a value, through lists, tuples and dictionaries, in order."""
     if isinstance(value, TensorV):
@@ -77,7 +81,7 @@ def apply_function(
 ) -> Value:
     """Record a function of tensors and give its output."""
     setting = setting_of(site, inputs)
-    call = Call(None, function, inputs, [], Training("absent"), m.context(site), site.frame.layer_call, setting, arguments or {})
+    call = Call(None, function, inputs, [], NO_TRAINING, m.context(site), site.frame.layer_call, setting, arguments or {})
     symbolic = any(tensor.symbolic for tensor in inputs)
     many = shape if isinstance(shape, list) else [shape]
     call.outputs = [TensorV(each, call, index, symbolic) for index, each in enumerate(many)]
