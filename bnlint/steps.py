@@ -26,8 +26,10 @@ class GradientStep:
     """The applications of layers and models, outside any ``call``, that the loss is computed from and the gradient goes through."""
     updates: list[Event] = field(default_factory=list)
     """The optimizer's steps that use the gradient."""
-    inner: list[GradientStep] = field(default_factory=list)
-    """The steps whose gradient the loss is computed from, as that of a penalty is."""
+    penalties: list[GradientStep] = field(default_factory=list)
+    """The steps whose gradient is part of this loss: not of what a model is called on."""
+    trains: list[Event] = field(default_factory=list)
+    """The compilations with a loss that this gradient is part of."""
 
     is_nested: bool = False
     """Whether it happens under the tape of another step of the same model, or holds such a one."""
@@ -68,8 +70,8 @@ def _steps_of(world: World) -> list[GradientStep]:
     steps = [_step(world, traced, event) for event in gradients]
     by_event = {id(step.gradient): step for step in steps}
     for step in steps:
-        behind = traced.of([step.loss], differentiable=True)
-        step.inner = [by_event[id(event)] for event in _events(behind) if id(event) in by_event and event is not step.gradient]
+        parts = traced.of([step.loss], differentiable=True, through_layers=False)
+        step.penalties = [by_event[id(event)] for event in _events(parts) if id(event) in by_event]
     for step in steps:
         around = managers(step.gradient.context)
         for outer in steps:
@@ -80,6 +82,10 @@ def _steps_of(world: World) -> list[GradientStep]:
         if event.kind == "update":
             for step in _used(event, traced, steps, by_event):
                 step.updates.append(event)
+        elif event.kind == "compile" and event.value is not None:
+            for found in _events(traced.of([event.value])):
+                if id(found) in by_event:
+                    by_event[id(found)].trains.append(event)
     return steps
 
 

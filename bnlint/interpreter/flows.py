@@ -35,10 +35,11 @@ class Origins:
         self._tensors: dict[Hashable, Value] = {}
         self._counted = [0] * len(self._worlds)
 
-    def of(self, values: Iterable[Value], differentiable: bool = False) -> list[Value]:
-        """The tensors, weights, gradients, models and objects that some values were computed from, themselves among them.
+    def of(self, values: Iterable[Value], differentiable: bool = False, through_layers: bool = True) -> list[Value]:
+        """The tensors, data, weights, gradients, models and objects that some values were computed from, themselves among them.
 
-        With ``differentiable``, only those through which a gradient goes. Nothing lies behind a gradient or a weight.
+        With ``differentiable``, only those through which a gradient goes; without ``through_layers``, not what layers and models
+        were called on. Nothing lies behind a gradient or a weight.
         """
         found: list[Value] = []
         seen: set[Hashable] = set()
@@ -48,10 +49,19 @@ class Origins:
             if id(each) in seen:
                 continue
             seen.add(id(each))
-            if isinstance(each, (TensorV, WeightsV, GradientsV, LayerV, InstanceV)):
+            if isinstance(each, (Unknown, TensorV, WeightsV, GradientsV, LayerV, InstanceV)):
                 found.append(each)
-            pending.extend(reversed(self._before(each, differentiable, seen)))
+            if through_layers or not isinstance(each, TensorV) or each.call is None or each.call.layer is None:
+                pending.extend(reversed(self._before(each, differentiable, seen)))
         return found
+
+    def reach(self, values: Iterable[Value], wanted: Value) -> bool:
+        """Whether some values were computed from a wanted one, or from a part of it."""
+        parts = [wanted]
+        while any(isinstance(each, (ListV, TupleV)) for each in parts):
+            parts = [item for each in parts for item in (each.items if isinstance(each, (ListV, TupleV)) else (each,))]
+        marks = {_mark(each) for each in self.of(values)}
+        return any(_mark(each) in marks for each in parts)
 
     def _before(self, value: Value, differentiable: bool, seen: set[Hashable]) -> list[Value]:
         """What a value was computed from, or is made of."""
@@ -91,6 +101,10 @@ class Origins:
                 self._tensors.update((id(tensor), tensor) for tensor in (*call.inputs, *call.outputs))
             self._counted[number] = len(world.calls)
         return self._tensors.get(key)
+
+
+def _mark(value: Value) -> Hashable:
+    return value.term if isinstance(value, Unknown) else id(value)
 
 
 def _parts(tensor: TensorV, differentiable: bool) -> list[Value]:

@@ -130,7 +130,7 @@ def call_differentiated(m: Machine, site: CallSite, arguments: Arguments) -> Val
 def _stateless_owners(m: Machine, sources: Value, since: int) -> list[LayerV]:
     """The models that were called since then with ``sources`` as their trainable weights."""
     origins = Origins(m.world)
-    wanted = set(map(_mark, [sources, *origins.of([sources])]))
+    wanted = {_mark(each) for each in (sources, *origins.of([sources])) if each is sources or isinstance(each, WeightsV)}
     found: dict[int, LayerV] = {}
     for call in m.world.calls:
         weights = call.arguments.get(STATE) if call.order > since else None

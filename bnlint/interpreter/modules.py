@@ -99,6 +99,8 @@ def external(m: Machine, path: str, generation: str | None) -> SymbolV:
     resolved = m.table.resolve(path)
     if resolved is not None:
         return SymbolV(resolved.name, resolved.generation or generation)
+    if path.endswith("._Merge") and "keras." in path:
+        return SymbolV("keras.layers.Layer", generation)
     for prefix in MOVED:
         if path.startswith(prefix) and path[len(prefix) :] in BUILTIN_NAMES:
             return SymbolV(f"builtins.{path[len(prefix) :]}")

@@ -6,6 +6,7 @@ from bnlint.interpreter.datasets import seen_by_fit
 from bnlint.interpreter.dispatch import CallSite, method
 from bnlint.interpreter.flows import remembered
 from bnlint.interpreter.layers import all_sublayers, apply_layer, layers_in
+from bnlint.interpreter.losses import losses_with_gradients
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.models import BATCHNORM, realise
 from bnlint.interpreter.records import EventKind, LayerV, ModelV, TensorV, WeightsV
@@ -63,7 +64,7 @@ def model_event(m: Machine, site: CallSite, model: ModelV, arguments: Arguments)
     kind = EVENTS[name]
     named = {str(index): value for index, value in enumerate(arguments.positional)}
     data = arguments.get(0, "x") or arguments.keywords.get("generator")
-    m.event(
+    event = m.event(
         kind,
         model,
         site,
@@ -72,6 +73,8 @@ def model_event(m: Machine, site: CallSite, model: ModelV, arguments: Arguments)
         value=seen_by_fit(m, data, site) if name in ("fit", "fit_generator") else None,
         snapshot=snapshot(m, model) if kind in ("compile", *TRAINS) else {},
     )
+    if kind == "compile":
+        event.value = losses_with_gradients(m, model, arguments, site)
     if kind in (*TRAINS, "evaluate", "predict"):
         realise(m, model)
         run_forward(m, model, arguments, site, kind in TRAINS)
