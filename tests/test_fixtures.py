@@ -1,7 +1,8 @@
 """Every fixture: exactly the findings that the marks at its line ends ask for.
 
 A line that must be reported ends in ``# BN301``, or several codes; ``# later: BN304`` is for a rule that does not exist yet. Options
-stand at the top, as in ``# bnlint-fixture: keras-version=2``. A folder in ``fixtures/projects`` is one project.
+stand at the top, as in ``# bnlint-fixture: keras-version=2``; ``select=BN407`` selects a pedantic rule, too, and ``pedantic=NAME``
+reports the cases that the rule of that name leaves out without its option ``pedantic``. A folder in ``fixtures/projects`` is one project.
 """
 
 from __future__ import annotations
@@ -32,16 +33,21 @@ PROJECTS = sorted(path for path in (FIXTURES / "projects").glob("*") if path.is_
 FILES = [path for path in sources(FIXTURES) if FIXTURES / "projects" not in path.parents]
 
 
-def keras_version(text: str) -> str:
+def options(text: str) -> dict[str, str]:
     found: dict[str, str] = dict(part.split("=", 1) for line in OPTION.findall(text) for part in line.split())
-    assert found.keys() <= {"keras-version"}, "a fixture has an option that the test does not know"
-    return found.get("keras-version", "auto")
+    assert found.keys() <= {"keras-version", "select", "pedantic"}, "a fixture has an option that the test does not know"
+    return found
 
 
-def run(paths: Iterable[Path], isolated: bool = True, keras_version: str = "auto") -> Report:
+def run(paths: Iterable[Path], isolated: bool = True, given: dict[str, str] | None = None) -> Report:
+    given = given or {}
+    changes = {
+        "keras_version": given.get("keras-version", "auto"),
+        "extend_select": tuple(given["select"].split(",")) if "select" in given else (),
+        "rule_options": {given["pedantic"]: {"pedantic": True}} if "pedantic" in given else {},
+    }
     report = check(
-        [str(path) for path in paths],
-        Check(Configurations(isolated=isolated), lambda config: replace(config, keras_version=keras_version)),
+        [str(path) for path in paths], Check(Configurations(isolated=isolated), lambda config: replace(config, **changes))
     )
     assert not report.errors
     return report
@@ -58,7 +64,7 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_a_fixture_has_exactly_the_findings_it_asks_for(path: Path) -> None:
     text = load(path).text
-    assert found(run([path], keras_version=keras_version(text)), path) == marks(text)
+    assert found(run([path], given=options(text)), path) == marks(text)
 
 
 @pytest.mark.parametrize("folder", PROJECTS, ids=name_of)
@@ -75,7 +81,7 @@ def test_a_project_has_exactly_the_findings_it_asks_for_however_its_files_are_na
 
 
 def test_all_fixtures_at_once_have_the_findings_that_each_has_alone() -> None:
-    plain = [path for path in FILES if keras_version(load(path).text) == "auto"]
+    plain = [path for path in FILES if not options(load(path).text)]
     together = run(plain)
     assert {name_of(path): found(together, path) for path in plain} == {name_of(path): marks(load(path).text) for path in plain}
 
