@@ -119,7 +119,7 @@ def trained(program: Program) -> Iterator[tuple[World, LayerV, list[Batch]]]:
     for world in program.worlds:
         places: dict[object, list[Event]] = {}
         for event in world.events:
-            if event.kind == "train_on_batch" and isinstance(event.target, ModelV) and is_trained(program, event):
+            if event.kind == "train_on_batch" and isinstance(event.target, ModelV) and is_trained(program, world, event):
                 function = event.context.function.node if event.context.function is not None else None
                 places.setdefault((id(event.target), function), []).append(event)
         for events in places.values():
@@ -144,8 +144,14 @@ def learns(program: Program, step: GradientStep, call: Call) -> bool:
     )
 
 
-def is_trained(program: Program, event: Event) -> bool:
-    """Whether the model of a training has batch normalization that is trainable."""
+def is_trained(program: Program, world: World, event: Event) -> bool:
+    """Whether the model of a training has batch normalization that is trainable: under Keras 2, when it was compiled."""
+    model = event.target
+    if isinstance(model, LayerV) and program.generation(model) == "2":
+        compiled = [
+            each for each in world.history() if each.kind == "compile" and each.target is model and each.order < event.order
+        ]
+        event = compiled[-1] if compiled else event
     return any(program.is_batchnorm(each) and is_constant(value, True) for each, value in event.snapshot.values())
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bnlint.config import Configurations
+from bnlint.config import Config, Configurations
 from bnlint.page import later_marks, marks
 from bnlint.registry import names
 from bnlint.run import Check, Report, check
@@ -41,14 +41,14 @@ def options(text: str) -> dict[str, str]:
 
 def run(paths: Iterable[Path], isolated: bool = True, given: dict[str, str] | None = None) -> Report:
     given = given or {}
-    changes = {
-        "keras_version": given.get("keras-version", "auto"),
-        "extend_select": tuple(given["select"].split(",")) if "select" in given else (),
-        "rule_options": {given["pedantic"]: {"pedantic": True}} if "pedantic" in given else {},
-    }
-    report = check(
-        [str(path) for path in paths], Check(Configurations(isolated=isolated), lambda config: replace(config, **changes))
-    )
+    selected = tuple(given["select"].split(",")) if "select" in given else ()
+    pedantic = {given["pedantic"]: {"pedantic": True}} if "pedantic" in given else {}
+
+    def changed(config: Config) -> Config:
+        version = given.get("keras-version", "auto")
+        return replace(config, keras_version=version, extend_select=selected, rule_options=pedantic)
+
+    report = check([str(path) for path in paths], Check(Configurations(isolated=isolated), changed))
     assert not report.errors
     return report
 
