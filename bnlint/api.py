@@ -47,7 +47,7 @@ from bnlint.rule import Option, Options, Rule
 from bnlint.running import norm_modes
 from bnlint.scratch import frozen_from_scratch
 from bnlint.shift import End, shift_ends
-from bnlint.steps import GradientStep, gradient_steps, origins
+from bnlint.steps import GradientStep, gradient_steps, is_learned_from, origins
 from bnlint.update_ops import unrun_updates
 
 __all__ = [
@@ -116,6 +116,7 @@ __all__ = [
     "in_unit_test",
     "is_constant",
     "is_default",
+    "is_learned_from",
     "is_made_up",
     "is_meta_learning",
     "left_behind",

@@ -39,6 +39,13 @@ WORDS: dict[str, Purpose] = {
             "metrics",
             "holdout",
             "dev",
+            "classify",
+            "psnr",
+            "ssim",
+            "auc",
+            "benchmark",
+            "uncertainty",
+            "mc",
         ],
         "evaluation",
     ),
@@ -154,7 +161,11 @@ def purpose_of_data(names: Iterable[str]) -> Purpose | None:
 
 
 def purpose(context: Context) -> Purpose | None:
-    """What the code at ``context`` is for: the data it is given, then the loops around it, then its function, outward."""
+    """What the code at ``context`` is for: the data it is given, then the loops around it, then its function, outward.
+
+    A class tells nothing before the callers of its method do, if it is one for training: a trainer validates, too.
+    """
+    trainer = False
     for each in context.chain():
         if is_unit_test(each):
             continue
@@ -169,9 +180,11 @@ def purpose(context: Context) -> Purpose | None:
                 return found
         if function is None and each.function is not None and each.function.owner is not None:
             function = purpose_of_name(each.function.owner.name)
+            if function == "training":
+                trainer, function = True, None
         if function is not None:
             return function
-    return None
+    return "training" if trainer else None
 
 
 def is_unit_test(context: Context) -> bool:

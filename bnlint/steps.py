@@ -57,6 +57,26 @@ def gradient_steps(program: Program) -> list[GradientStep]:
     return found
 
 
+def is_learned_from(program: Program, call: Call) -> bool:
+    """Whether a call is made under a tape that takes a gradient, or a loss that is differentiated depends on it."""
+    if id(call) in _learned(program):
+        return True
+    tapes = [value for value in managers(call.context) if _is_tape(value)]
+    taken = {id(event.target) for event in program.events("gradient")}
+    return any(id(tape) in taken or program.escapes(tape) for tape in tapes)
+
+
+_LEARNED: WeakKeyDictionary[Program, set[int]] = WeakKeyDictionary()
+
+
+def _learned(program: Program) -> set[int]:
+    found = _LEARNED.get(program)
+    if found is None:
+        behind = (each for step in gradient_steps(program) for each in Origins(step.world).of([step.loss]))
+        found = _LEARNED[program] = {id(each.call) for each in behind if isinstance(each, TensorV)}
+    return found
+
+
 def origins(world: World) -> Origins:
     """What the values of a world were computed from."""
     return Origins(world)

@@ -39,11 +39,12 @@ The fix passes `training=False`. It is unsafe: the results change, which is its 
 
 ## Limits
 What code is for is guessed from names: functions, loops and data called `test`, `val`, `valid`, `validation`, `eval`, `evaluate`,
-`predict`, `infer`, `inference`, `score`, `accuracy`, `metric`, `holdout` or `dev` are evaluation; `train`, `fit`, `learn`, `update`,
+`predict`, `infer`, `inference`, `score`, `accuracy`, `metric`, `holdout`, `dev`, `classify`, `psnr`, `ssim`, `auc`, `benchmark`,
+`uncertainty` or `mc` (Monte Carlo) are evaluation; `train`, `fit`, `learn`, `update`,
 `grad` or `loss` are training; `calibrate`, `adapt`, `refresh`, `warm`, `bn` are recalibration; `generate`, `sample`, `gan` are
 generation. The nearest name that tells decides; in a file of unit tests, names say nothing. Silent for a call whose
-result is thrown away, under a gradient tape, for recalibration and generation, for models
-that have no batch normalization or a frozen one, and for models that are not known.
+result is thrown away, for one that a gradient needs, for recalibration, for generators that are sampled (reported with
+`pedantic = true` in `[tool.bnlint.training-true-in-evaluation]`), for models that have no batch normalization or a frozen one, and for models that are not known.
 
 ## Verify
 Compares the output of one sample among different batch mates, and the moving statistics before and after.
@@ -59,15 +60,22 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Call, Edit, Finding, Fix, Program, Rule, Span, in_gradient, purpose, report
+from bnlint.api import Call, Edit, Finding, Fix, Option, Options, Program, Rule, Span, is_learned_from, purpose, report
 
-RULE = Rule(code="BN201", name="training-true-in-evaluation", severity="error", fix="unsafe")
+RULE = Rule(
+    code="BN201",
+    name="training-true-in-evaluation",
+    severity="error",
+    fix="unsafe",
+    options=(Option("pedantic", False, "report generators that are sampled in training mode, too"),),
+)
 
 
-def check(program: Program) -> Iterator[Finding]:
+def check(program: Program, options: Options) -> Iterator[Finding]:
+    purposes = ("evaluation", "generation") if options["pedantic"] else ("evaluation",)
     reported: set[Span] = set()
     for call in program.calls():
-        if call.span not in reported and wrong(program, call):
+        if call.span not in reported and wrong(program, call, purposes):
             reported.add(call.span)
             assert call.layer is not None
             message = (
@@ -77,7 +85,7 @@ def check(program: Program) -> Iterator[Finding]:
             yield report(RULE, call.span, message, fix=fix(call))
 
 
-def wrong(program: Program, call: Call) -> bool:
+def wrong(program: Program, call: Call, purposes: tuple[str, ...]) -> bool:
     layer = call.layer
     if layer is None or call.parent is not None or call.setting == "graph":
         return False
@@ -87,7 +95,7 @@ def wrong(program: Program, call: Call) -> bool:
     known = program.holds_batchnorm(layer)
     if not known or (norms and all(program.may_be_frozen(each) for each in norms)):
         return False
-    return not in_gradient(call.context) and purpose(call.context) == "evaluation"
+    return purpose(call.context) in purposes and not is_learned_from(program, call)
 
 
 def is_discarded(call: Call) -> bool:
