@@ -110,7 +110,7 @@ def check(program: Program) -> Iterator[Finding]:
 
 def is_differentiated(step: GradientStep, call: Call) -> bool:
     """Whether the gradient is one with respect to what a call is given."""
-    return not step.differentiated and origins(step.world).reach(call.inputs, step.sources)
+    return origins(step.world).reach(call.inputs, step.sources)
 
 
 def mixes(program: Program, step: GradientStep, call: Call, trainings: list[Event]) -> bool:
