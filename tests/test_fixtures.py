@@ -41,12 +41,13 @@ def options(text: str) -> dict[str, str]:
 
 def run(paths: Iterable[Path], isolated: bool = True, given: dict[str, str] | None = None) -> Report:
     given = given or {}
-    selected = tuple(given["select"].split(",")) if "select" in given else ()
-    pedantic = {given["pedantic"]: {"pedantic": True}} if "pedantic" in given else {}
 
     def changed(config: Config) -> Config:
-        version = given.get("keras-version", "auto")
-        return replace(config, keras_version=version, extend_select=selected, rule_options=pedantic)
+        if "select" in given:
+            config = replace(config, extend_select=tuple(given["select"].split(",")))
+        if "pedantic" in given:
+            config = replace(config, rule_options={given["pedantic"]: {"pedantic": True}})
+        return replace(config, keras_version=given.get("keras-version", "auto"))
 
     report = check([str(path) for path in paths], Check(Configurations(isolated=isolated), changed))
     assert not report.errors
