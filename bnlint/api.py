@@ -7,7 +7,7 @@ from bnlint.batches import Run, all_steps, in_unit_test, is_made_up, training_ru
 from bnlint.copies import WeightCopy, averaged_evaluations, unset_clones, weight_copies
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
-from bnlint.forwarding import calls_without_mode, mode_parameter, modes_handed_on
+from bnlint.forwarding import calls_without_mode, mode_of_the_model, mode_parameter, modes_handed_on
 from bnlint.freeze_loops import MissedFreeze, missed_freezes
 from bnlint.freezing import Training, Writes, backbones, compiled_elsewhere, courses, in_inference_mode, trainings
 from bnlint.handwritten import OwnNormalization, OwnWeight, call_of_class, own_normalizations
@@ -16,7 +16,15 @@ from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
 from bnlint.liveness import attributes_with, may_read, reads_after
 from bnlint.making import RunTime, made_at_run_time
-from bnlint.modes import FixedMode, fixed_modes, loaded, may_be_learnt, normalizations
+from bnlint.modes import (
+    FixedMode,
+    always,
+    fixed_modes,
+    loaded,
+    may_be_learnt,
+    normalizations,
+    true_in_graph,
+)
 from bnlint.outputs import OutputNorm, output_norms
 from bnlint.overridden import overridden_constants
 from bnlint.ownership import untracked
@@ -95,6 +103,7 @@ __all__ = [
     "activation",
     "all_steps",
     "attributes_with",
+    "always",
     "averaged_evaluations",
     "backbones",
     "call_of_class",
@@ -127,6 +136,7 @@ __all__ = [
     "may_read",
     "missed_freezes",
     "mode_calls",
+    "mode_of_the_model",
     "mode_parameter",
     "models_fitted",
     "modes_handed_on",
@@ -151,6 +161,7 @@ __all__ = [
     "training_default",
     "training_runs",
     "trainings",
+    "true_in_graph",
     "unrun_updates",
     "unset_clones",
     "untracked",

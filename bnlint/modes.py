@@ -47,6 +47,25 @@ def fixed_modes(program: Program) -> Iterator[FixedMode]:
             yield FixedMode(span, mode, place.calls)
 
 
+def always(program: Program, training: bool) -> Iterator[tuple[FixedMode, list[LayerV]]]:
+    """The places with a constant mode of one kind, and the batch normalizations, none frozen, that always run in it."""
+    for place in fixed_modes(program):
+        norms = [norm for call in place.calls for norm in normalizations(program, call)]
+        if place.training is training and norms and not any(program.may_be_frozen(norm) for norm in norms):
+            yield place, norms
+
+
+def true_in_graph(program: Program) -> Iterator[Call]:
+    """The applications with a true mode written in them while a graph of Keras 3 is built: the mode of the model replaces it."""
+    for call in program.calls():
+        if call.layer is None or call.parent is not None or not is_literal(call) or not call.training.value:
+            continue
+        if program.generation(call.layer) != "2" and _in_graph(program, call):
+            norms = normalizations(program, call)
+            if norms and not any(program.may_be_frozen(norm) for norm in norms):
+                yield call
+
+
 def _in_graph(program: Program, call: Call) -> bool:
     """Whether an application becomes part of a model: one whose result is dropped only builds the layer."""
     used = any(program.consumers(tensor) or program.models_ending_in(tensor) for tensor in call.outputs)

@@ -2,12 +2,14 @@
 
 ## What it does
 Reports a constant true `training` for a batch normalization, or for a layer or model that has one, inside the `call` of a layer or
-model, or under Keras 2 while a functional model is built.
+model, or while a functional model is built. Under Keras 3 the latter is a warning: there the constant has no effect.
 
 ## Why is this bad?
 The layer is in training mode in inference, too: a prediction depends on the other samples of its batch, and every prediction
 overwrites the moving statistics. Measured with a constant in `call`: `evaluate` moves the statistics by 0.38 and `predict` by 0.14,
-and the output of one sample changes by 0.77 with its batch mates.
+and the output of one sample changes by 0.77 with its batch mates. In a functional model of Keras 2 it is the same. Keras 3 replaces the
+constant by the mode of the model in `fit`, `evaluate` and `predict` (0.00): what it was written for, such as sampling a generator with
+batch statistics, does not happen, and only a bare `model(x)` heeds it.
 
 ## Bad
 ```python
@@ -46,12 +48,13 @@ model = keras.Sequential([keras.Input((4,)), Block(), keras.layers.Dense(1)])
 ```
 
 ## Fix safety
-The fix passes the mode on, where the `call` around has a parameter for it. It is unsafe: predictions change, which is its purpose.
+The fix passes the mode of the `call` around on, also to a helper whose default it is; where there is none to pass on, it leaves the argument
+out. It is unsafe: predictions change, which is its purpose.
 
 ## Limits
-Silent where the mode is what a caller chose, where it depends on a condition on the mode, where the normalization may be frozen, for
-layers without batch normalization such as a dropout that is meant to stay on, and under Keras 3 in a functional model, where
-`predict` and `fit` override the constant.
+Silent where the mode is what a caller chose, where it depends on a condition on the mode, where the normalization may be frozen, and for
+layers without batch normalization such as a dropout that is meant to stay on. While a functional model is built, only a
+constant that is written in the call counts.
 
 ## Verify
 Compares the output of one sample among different batch mates.
@@ -64,19 +67,15 @@ Compares the output of one sample among different batch mates.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
-from bnlint.api import Call, Edit, Finding, Fix, Program, Rule, fixed_modes, functions_around, normalizations, report
+from bnlint.api import Call, Finding, Fix, Program, Rule, Span, always, mode_of_the_model, report, true_in_graph
 
 RULE = Rule(code="BN204", name="always-training", severity="error", fix="unsafe", supersedes=("BN203",))
 
 
 def check(program: Program) -> Iterator[Finding]:
-    for place in fixed_modes(program):
-        norms = [norm for call in place.calls for norm in normalizations(program, call)]
-        if not place.training or not norms or any(program.may_be_frozen(norm) for norm in norms):
-            continue
+    for place, _ in always(program, True):
         call = place.calls[0]
         assert call.layer is not None
         message = (
@@ -84,17 +83,18 @@ def check(program: Program) -> Iterator[Finding]:
             "overwrite the moving statistics; pass on the mode of the model"
         )
         yield report(RULE, place.span, message, fix=fix(call))
+    reported: set[Span] = set()
+    for call in true_in_graph(program):
+        assert call.layer is not None
+        if call.span not in reported:
+            reported.add(call.span)
+            message = (
+                f"training=True for {program.name(call.layer)} has no effect in fit, evaluate and predict: Keras 3 replaces it by the "
+                "mode of the model; leave it out, or call the layer inside a subclassed model"
+            )
+            yield report(RULE, call.span, message, severity="warning", fix=fix(call))
 
 
 def fix(call: Call) -> Fix | None:
-    """``training=training`` in place of the constant."""
-    node, span, functions = call.context.node, call.training.span, functions_around(call.context)
-    literal = isinstance(node, ast.Call) and any(
-        each.arg == "training" and isinstance(each.value, ast.Constant) for each in node.keywords
-    )
-    if span is None or not literal or not functions or call.training.positional:
-        return None
-    parameters = functions[0].node.args
-    if "training" not in [each.arg for each in (*parameters.args, *parameters.kwonlyargs)]:
-        return None
-    return Fix("Pass on training", "unsafe", (Edit(span, "training=training"),))
+    edits = mode_of_the_model(call)
+    return Fix("Pass on the mode of the model", "unsafe", edits) if edits else None

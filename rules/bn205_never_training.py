@@ -44,6 +44,10 @@ class Block(keras.layers.Layer):
 model = keras.Sequential([keras.Input((4,)), Block(), keras.layers.Dense(1)])
 ```
 
+## Fix safety
+The fix passes the mode of the `call` around on, also to a helper whose default it is; where there is none to pass on, it leaves the argument
+out. It is unsafe: the model trains in another way than before, which is its purpose.
+
 ## Limits
 Silent for a backbone or a layer whose weights are loaded, where `training=False` keeps what was learnt; where the mode is what a caller
 chose or depends on a condition on the mode, where the normalization may be frozen, in code for inference, and under Keras 3 in a
@@ -61,22 +65,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, Program, Rule, fixed_modes, loaded, may_be_learnt, normalizations, purpose, report
+from bnlint.api import Finding, Fix, Program, Rule, always, loaded, may_be_learnt, mode_of_the_model, purpose, report
 
-RULE = Rule(code="BN205", name="never-training", severity="error", supersedes=("BN203",))
+RULE = Rule(code="BN205", name="never-training", severity="error", fix="unsafe", supersedes=("BN203",))
 
 
 def check(program: Program) -> Iterator[Finding]:
-    for place in fixed_modes(program):
-        norms = [norm for call in place.calls for norm in normalizations(program, call)]
-        if place.training or not norms or any(program.may_be_frozen(norm) or may_be_learnt(program, norm) for norm in norms):
+    for place, norms in always(program, False):
+        if any(may_be_learnt(program, norm) for norm in norms):
+            continue
+        if any(loaded(each.layer) or purpose(each.context) == "evaluation" for each in place.calls):
             continue
         call = place.calls[0]
         assert call.layer is not None
-        if any(loaded(each.layer) or purpose(each.context) == "evaluation" for each in place.calls):
-            continue
         message = (
             f"{program.name(call.layer)} always runs in inference mode: its moving statistics stay at 0 and 1 while gamma and beta "
             "are trained; pass on the mode of the model"
         )
-        yield report(RULE, place.span, message)
+        edits = mode_of_the_model(call)
+        yield report(RULE, place.span, message, fix=Fix("Pass on the mode of the model", "unsafe", edits) if edits else None)

@@ -76,13 +76,9 @@ One `fit`: moving statistics that do not move while gamma does confirm the findi
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from bnlint.api import (
-    Call,
-    Context,
-    Edit,
     Finding,
     Fix,
     Program,
@@ -90,13 +86,11 @@ from bnlint.api import (
     Rule,
     Span,
     explicit_nones,
-    has_training,
     may_be_learnt,
+    mode_of_the_model,
     normalizations,
     owner_of_default,
     report,
-    with_keyword,
-    without_keywords,
 )
 
 RULE = Rule(code="BN210", name="explicit-none-training", severity="error", fix="unsafe", supersedes=("BN203",))
@@ -121,22 +115,6 @@ def check(program: Program) -> Iterator[Finding]:
             "the model, so it never trains; pass training on"
         )
         related = () if run is None or run.caller is None else (Related(run.caller.span, "called without training"),)
-        yield report(RULE, call.span, message, related=related, fix=fix(call, run))
-
-
-def fix(call: Call, run: Context | None) -> Fix | None:
-    place = call.context if run is None else run.caller
-    if place is None or not isinstance(place.node, ast.Call) or place.module.path != call.span.path:
-        return None
-    source = place.module.source
-    around = place.function is not None and has_training(place.function)
-    if run is not None:
-        edit = with_keyword(source, place.node, "training=training") if around else None
-        return None if edit is None else Fix("Pass training to the block", "unsafe", (edit,))
-    given = next((each for each in place.node.keywords if each.arg == "training"), None)
-    if given is None:
-        return None
-    if around:
-        return Fix("Pass on training", "unsafe", (Edit(source.span(given.value), "training"),))
-    edits = without_keywords(source, place.node, ["training"])
-    return None if edits is None else Fix("Leave the argument out", "unsafe", tuple(edits))
+        edits = mode_of_the_model(call)
+        fix = Fix("Pass on the mode of the model", "unsafe", edits) if edits else None
+        yield report(RULE, call.span, message, related=related, fix=fix)
