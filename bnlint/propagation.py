@@ -344,13 +344,23 @@ def _recorded(program: Program) -> set[ast.AST]:
     return {call.context.node for call in program.calls() if call.context.node is not None}
 
 
-def lost_on_jax(program: Program, function: FunctionV) -> list[Running]:
-    """The calls that run in inference mode when ``fit`` trains a model on JAX, because its ``call`` does not hand the mode on."""
+def lost_without_context(program: Program, function: FunctionV) -> list[Running]:
+    """The calls that run in inference mode where a ``call`` is run directly and does not hand the mode on: when ``fit`` trains a model on
+    JAX, and by ``stateless_call``."""
     models = {id(each) for each in models_fitted(program, function) if program.backend(each) == "jax"}
     return [
         running
-        for top, world in (calls_in_training(program) if models and has_training(function) else ())
-        if id(top.layer) in models
+        for top, world in (calls_in_training(program) if has_training(function) else ())
+        if id(top.layer) in models or _is_stateless(top, function)
         for running in replay(program, top, world, opens_context=False)
         if running.mode in ("none", "inference") and (running.cause is None or running.cause.training.kind == "absent")
     ]
+
+
+def _is_stateless(call: Call, function: FunctionV) -> bool:
+    """Whether a ``call`` is run by ``stateless_call`` in training mode."""
+    node, own = call.context.node, call.layer.own_class if call.layer is not None else None
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or own is None:
+        return False
+    trains = call.training.kind == "constant" and bool(call.training.value)
+    return node.func.attr == "stateless_call" and trains and own.find("call") is function
