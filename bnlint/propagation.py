@@ -184,6 +184,22 @@ def calls_in_training(program: Program) -> Iterator[tuple[Call, World]]:
                     yield call, world
 
 
+@lru_cache(maxsize=1)
+def _runs(program: Program) -> dict[ast.AST, list[tuple[Call, World]]]:
+    found: dict[ast.AST, list[tuple[Call, World]]] = {}
+    for call, world in calls_in_training(program):
+        own = call.layer.own_class if call.layer is not None else None
+        function = own.find("call") if own is not None else None
+        if isinstance(function, FunctionV):
+            found.setdefault(function.node, []).append((call, world))
+    return found
+
+
+def runs_of(program: Program, function: FunctionV) -> list[tuple[Call, World]]:
+    """The calls of layers and models that run a ``call``, where they may be in training mode."""
+    return _runs(program).get(function.node, [])
+
+
 def _is_in_training(world: World) -> bool:
     return all(side is _side_in_fit(term) for term, side in world.decisions.items() if on_mode(term))
 
@@ -350,17 +366,16 @@ def lost_without_context(program: Program, function: FunctionV) -> list[Running]
     models = {id(each) for each in models_fitted(program, function) if program.backend(each) == "jax"}
     return [
         running
-        for top, world in (calls_in_training(program) if has_training(function) else ())
-        if id(top.layer) in models or _is_stateless(top, function)
+        for top, world in (runs_of(program, function) if has_training(function) else ())
+        if id(top.layer) in models or _is_stateless(top)
         for running in replay(program, top, world, opens_context=False)
         if running.mode in ("none", "inference") and (running.cause is None or running.cause.training.kind == "absent")
     ]
 
 
-def _is_stateless(call: Call, function: FunctionV) -> bool:
+def _is_stateless(call: Call) -> bool:
     """Whether a ``call`` is run by ``stateless_call`` in training mode."""
-    node, own = call.context.node, call.layer.own_class if call.layer is not None else None
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or own is None:
+    node = call.context.node
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
-    trains = call.training.kind == "constant" and bool(call.training.value)
-    return node.func.attr == "stateless_call" and trains and own.find("call") is function
+    return node.func.attr == "stateless_call" and call.training.kind == "constant" and bool(call.training.value)

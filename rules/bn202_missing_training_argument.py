@@ -81,7 +81,6 @@ from bnlint.api import (
     Program,
     Related,
     Rule,
-    calls_in_training,
     has_training,
     mode_calls,
     mode_parameter,
@@ -89,6 +88,7 @@ from bnlint.api import (
     modes_handed_on,
     replay,
     report,
+    runs_of,
     trainable_norms,
     written_by_hand,
 )
@@ -118,7 +118,7 @@ def untrained(program: Program, function: FunctionV) -> list[Call]:
     models = {id(each) for each in models_fitted(program, function) if program.generation(each) != "2"}
     return [
         running.call
-        for call, world in calls_in_training(program)
+        for call, world in runs_of(program, function)
         if id(call.layer) in models
         for running in replay(program, call, world, "none")
         if running.mode in ("none", "inference") and not written_by_hand(running) and trainable_norms(program, running.call)

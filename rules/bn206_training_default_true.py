@@ -77,11 +77,11 @@ from bnlint.api import (
     Program,
     Related,
     Rule,
-    calls_in_training,
     is_constant,
     mode_calls,
     replay,
     report,
+    runs_of,
     trainable_norms,
     training_default,
 )
@@ -107,11 +107,10 @@ def check(program: Program) -> Iterator[Finding]:
 
 def norms_in_its_mode(program: Program, function: FunctionV) -> Iterator[Call]:
     """The calls of trainable batch normalizations that run in the mode of a ``call``."""
-    for call, world in calls_in_training(program):
-        if call.layer is not None and call.layer.own_class is not None and call.layer.own_class.find("call") is function:
-            for running in replay(program, call, world):
-                if running.mode == "passed" and trainable_norms(program, running.call):
-                    yield running.call
+    for call, world in runs_of(program, function):
+        for running in replay(program, call, world):
+            if running.mode == "passed" and trainable_norms(program, running.call):
+                yield running.call
 
 
 def fix(function: FunctionV) -> Fix | None:
