@@ -17,6 +17,7 @@ import pytest
 
 from bnlint.config import Config, Configurations
 from bnlint.page import later_marks, marks
+from bnlint.registry import load as load_rules
 from bnlint.registry import names
 from bnlint.run import Check, Report, check
 from bnlint.source import load
@@ -92,7 +93,9 @@ def test_the_marks_of_rules_that_exist_by_now_are_switched_on() -> None:
     assert not [mark for mark in sorted(waiting) if mark[2] in names()]
 
 
-def test_every_rule_has_fixtures_with_and_without_findings() -> None:
-    marked = {code for path in sources(FIXTURES) for _, code in marks(load(path).text)}
-    assert {code for code in names() if code > "BN002"} <= marked
-    assert any(not marks(load(path).text) for path in FILES)
+@pytest.mark.parametrize("code", [code for code, each in load_rules().items() if each.check])
+def test_a_rule_has_three_fixtures_that_it_reports_and_three_look_alikes(code: str) -> None:
+    own = sources(FIXTURES / code.lower())
+    reported = {path for path in own if any(mark == code for _, mark in marks(load(path).text))}
+    assert len(reported) >= 3
+    assert len([path for path in own if path.name.startswith("silent_") and path not in reported]) >= 3
