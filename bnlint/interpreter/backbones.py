@@ -132,7 +132,9 @@ def load_model(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     return model
 
 
-PRESETS = ("keras_hub.", "keras_cv.", "keras_nlp.")
+PRESETS = ("keras_hub.models.", "keras_cv.models.", "keras_nlp.models.")
+NO_MODELS = ("Preprocessor", "Tokenizer", "Converter")
+"""What the names of those classes with presets end in that are no models."""
 
 
 def make_preset(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSite) -> Value | None:
@@ -141,16 +143,18 @@ def make_preset(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSit
     The layers cannot be told. Where the preset's name is one of an architecture with batch normalization and of what it was
     trained on, one normalization stands for all of them.
     """
-    if not symbol.path.startswith(PRESETS) or not symbol.path.endswith(".from_preset"):
+    cls, _, method_name = symbol.path.rpartition(".")
+    if method_name != "from_preset" or not symbol.path.startswith(PRESETS) or cls.endswith(NO_MODELS):
         return None
     given = m.resolve(arguments.get(0, "preset") or Const(None))
     name = given.value if isinstance(given, Const) and isinstance(given.value, str) else ""
     model = ModelV(SymbolV("keras.Model"), symbol="keras.Model", generation=symbol.generation or m.generation)
     model.kind = "loaded"
     model.complete = False
+    model.application = cls
     model.site = make_site(m, site, arguments, {0: "preset"})
     model.arguments = dict(arguments.keywords)
-    register(m, model, {}, site)
+    register(m, model, arguments.keywords, site)
     loads = m.resolve(arguments.keywords.get("load_weights", Const(True)))
     certain = isinstance(loads, Const) and loads.value is True and is_pretrained_preset(name)
     model.weights = "pretrained" if certain else "unknown"
