@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnlint.activations import LINEAR, OUTPUTS, activation, fused
-from bnlint.batches import Run, all_steps, in_unit_test, is_made_up, training_runs
+from bnlint.batches import Run, accumulations, all_steps, in_unit_test, is_made_up, is_repeated, most_per_replica, training_runs
 from bnlint.copies import WeightCopy, averaged_evaluations, unset_clones, weight_copies
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
@@ -25,6 +25,7 @@ from bnlint.modes import (
     normalizations,
     true_in_graph,
 )
+from bnlint.numbers import wrong_numbers
 from bnlint.outputs import OutputNorm, output_norms
 from bnlint.overridden import overridden_constants
 from bnlint.ownership import untracked
@@ -53,6 +54,7 @@ from bnlint.refreeze import freezing_fix, picking_fix, recompiling_fix
 from bnlint.removal import removal
 from bnlint.rule import Option, Options, Rule
 from bnlint.running import norm_modes
+from bnlint.scaling import Disagreement, disagreements, standardised_inputs
 from bnlint.scratch import frozen_from_scratch
 from bnlint.shift import End, shift_ends
 from bnlint.steps import GradientStep, gradient_steps, is_learned_from, origins
@@ -66,6 +68,7 @@ __all__ = [
     "ClassV",
     "Const",
     "Context",
+    "Disagreement",
     "Edit",
     "End",
     "Event",
@@ -100,6 +103,7 @@ __all__ = [
     "WeightCopy",
     "World",
     "Writes",
+    "accumulations",
     "activation",
     "all_steps",
     "always",
@@ -110,6 +114,7 @@ __all__ = [
     "calls_without_mode",
     "compiled_elsewhere",
     "courses",
+    "disagreements",
     "expects_an_error",
     "explicit_nones",
     "fixed_modes",
@@ -127,6 +132,7 @@ __all__ = [
     "is_learned_from",
     "is_made_up",
     "is_meta_learning",
+    "is_repeated",
     "left_behind",
     "loaded",
     "lost_without_context",
@@ -139,6 +145,7 @@ __all__ = [
     "mode_parameter",
     "models_fitted",
     "modes_handed_on",
+    "most_per_replica",
     "norm_modes",
     "normalizations",
     "origins",
@@ -157,6 +164,7 @@ __all__ = [
     "runs_of",
     "sharings",
     "shift_ends",
+    "standardised_inputs",
     "trainable_norms",
     "training_default",
     "training_runs",
@@ -169,6 +177,7 @@ __all__ = [
     "with_keyword",
     "without_keywords",
     "written_by_hand",
+    "wrong_numbers",
 ]
 
 

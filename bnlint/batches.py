@@ -16,6 +16,7 @@ from bnlint.interpreter.data import (
     arrays_in,
     as_number,
     dataset_in,
+    first_array,
     parts_of,
     rows_of,
 )
@@ -49,6 +50,8 @@ class Run:
     steps: int | None = None
     strategy: InstanceV | None = None
     targets: Value | None = None
+    divided: bool = False
+    """The batch is that of one replica."""
     data_is_one_batch: bool = False
     """There are no more samples than these."""
 
@@ -59,6 +62,13 @@ class Run:
             return 1
         known = as_number(self.strategy.attributes.get(REPLICAS))
         return known.value if known is not None else None
+
+
+def most_per_replica(run: Run) -> int | None:
+    """The largest batch that one replica can see: where their number is not known there are two at least."""
+    if run.batch is None:
+        return None
+    return run.batch.value if run.divided else run.batch.value // 2
 
 
 _RUNS: WeakKeyDictionary[Program, list[Run]] = WeakKeyDictionary()
@@ -130,6 +140,15 @@ def argument(event: Event, name: str) -> Value | None:
     return event.arguments.get(str(index)) if index is not None else None
 
 
+def may_have_more(event: Event) -> bool:
+    """Whether there may be arguments that are not known: those of a ``**`` that gave none."""
+    node = event.context.node
+    given = node.keywords if isinstance(node, ast.Call) else []
+    names = {each.arg for each in given}
+    named = {name for name in event.arguments if not name.isdigit()}
+    return None in names and named <= names
+
+
 def argument_span(event: Event, name: str) -> Span | None:
     """Where such an argument stands in the call."""
     node = event.context.node
@@ -169,6 +188,8 @@ def _of_event(program: Program, world: World, event: Event, model: LayerV) -> Ru
 
 def _epochs(event: Event) -> Number | None:
     given, first = argument(event, "epochs"), event.arguments.get("initial_epoch")
+    if given is None and may_have_more(event):
+        return None
     epochs = as_number(given) if given is not None else Number(1, default=True)
     before = as_number(first) if first is not None else Number(0)
     if epochs is None or before is None or epochs.per_replica:
@@ -200,7 +221,7 @@ def _of_arrays(found: Run) -> None:
     size = Number(32, default=True) if default else as_number(given, argument_span(found.event, "batch_size"))
     rows = rows_of(found.data)
     unknown_data = not isinstance(found.data, (ArrayV, ListV)) and rows is None
-    if size is None or default and unknown_data:
+    if size is None or default and (unknown_data or given is None and may_have_more(found.event)):
         return
     found.batch, found.place = replace(size, batched=True), argument_span(found.event, "batch_size") or found.event.span
     split = argument(found.event, "validation_split")
@@ -264,6 +285,7 @@ def _shared(found: Run) -> Run:
     batch = found.batch
     if batch is None:
         return found
+    found.divided = batch.per_replica or found.replicas is not None
     if batch.per_replica:
         found.batch = replace(batch, per_replica=False)
     elif found.replicas is not None and found.replicas > 1:
@@ -283,6 +305,7 @@ def _of_step(program: Program, step: GradientStep) -> Iterator[Run]:
             trained = [each for each in calls if is_constant(each.training.source, True)]
             batch = next((rows for rows in map(_batch_of, trained) if rows is not None), None)
             found = Run(step.world, model, event, trained_norms(program, event, model), batch=batch)
+            found.strategy, found.divided = _strategy(model, event.context), True
             if batch is not None:
                 first = found.norms[0].site if found.norms else None
                 found.place = batch.place if batch.batched else first.span if first is not None else None
@@ -313,7 +336,7 @@ def all_steps(program: Program, run: Run) -> int | None:
         for each in training_runs(program)
         if each.world is world and each.model is run.model
     ]
-    if any(each.steps is None or each.event.kind != "fit" or _is_repeated(each) for each in same):
+    if any(each.steps is None or each.event.kind != "fit" or is_repeated(each) for each in same):
         return None
     if any(norm.weights != "random" for norm in run.norms) or run.model.weights != "random":
         return None
@@ -327,14 +350,15 @@ def _lineage(world: World) -> list[World]:
     return found
 
 
-def _is_repeated(run: Run) -> bool:
+def is_repeated(run: Run) -> bool:
     """Whether a training may happen more often than once: in a loop, or in a function that is called from out of sight."""
     chain = run.event.context.chain()
-    if any(each.loops for each in chain):
+    made = run.model.context.chain() if run.model.context is not None else []
+    around = {node for each in made for node, _ in each.loops}
+    if any(node not in around for each in chain for node, _ in each.loops):
         return True
     if run.world.entry in ("<module>", "__main__"):
         return False
-    made = run.model.context.chain() if run.model.context is not None else []
     return _entry(chain) is not _entry(made)
 
 
@@ -349,7 +373,8 @@ def is_made_up(run: Run) -> bool:
     inputs, targets = arrays_in(run.data), arrays_in(run.targets)
     dataset = run.event.value if isinstance(run.event.value, DatasetV) else dataset_in(run.data)
     if dataset is not None:
-        inputs = arrays_in(dataset.element)
+        first = first_array(dataset.element)
+        inputs = [first] if first is not None else []
     elif run.targets is not None and not targets and not list(parts_of(run.targets)):
         return False
     found = [*inputs, *targets]
@@ -359,3 +384,21 @@ def is_made_up(run: Run) -> bool:
 def in_unit_test(run: Run) -> bool:
     """Whether a model is trained by a test, which asks for no more than that it runs."""
     return is_unit_test(run.event.context)
+
+
+# -- accumulated gradients ---------------------------------------------------------------------------------------
+
+
+def accumulations(program: Program) -> Iterator[tuple[LayerV, Number, Span]]:
+    """The batch normalizations that an optimizer trains which sums up the gradients of some batches: how many, said where."""
+    made = {id(event.target): event for event in program.events("construct") if event.name == "optimizer"}
+    for event in program.events("compile"):
+        optimizer = event.arguments.get("optimizer", event.arguments.get("0"))
+        construct = made.get(id(optimizer))
+        if construct is None or not isinstance(event.target, LayerV):
+            continue
+        steps = as_number(construct.arguments.get("gradient_accumulation_steps"))
+        norms = trained_norms(program, event, event.target)
+        if steps is not None and steps.value > 1 and norms:
+            place = argument_span(construct, "gradient_accumulation_steps")
+            yield norms[0], steps, place or construct.span

@@ -74,7 +74,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, Option, Options, Program, Related, Rule, Run, Span, in_unit_test, report, training_runs
+from bnlint.api import (
+    Finding,
+    Option,
+    Options,
+    Program,
+    Related,
+    Rule,
+    Run,
+    Span,
+    in_unit_test,
+    is_repeated,
+    report,
+    training_runs,
+)
 
 RULE = Rule(
     code="BN501",
@@ -105,7 +118,7 @@ def fault(run: Run, minimum: int) -> str | None:
     if batch is None or batch.value < 1:
         return None
     told = " by default" if batch.assumed or batch.default else ""
-    if run.data_is_one_batch and (run.steps is None or run.steps < SMOKE_TEST):
+    if run.data_is_one_batch and (run.steps is None or run.steps < SMOKE_TEST) and not is_repeated(run):
         return None
     if batch.value == 1:
         return (

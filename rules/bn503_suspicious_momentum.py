@@ -61,9 +61,8 @@ Counts the steps until the moving mean has settled, and measures its noise after
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeGuard
 
-from bnlint.api import Edit, Finding, Fix, LayerV, Program, Rule, Span, expects_an_error, report
+from bnlint.api import Edit, Finding, Fix, LayerV, Program, Rule, Span, report, wrong_numbers
 
 RULE = Rule(code="BN503", name="suspicious-momentum", severity="warning", fix="unsafe")
 LARGEST_EPSILON = 0.002
@@ -71,20 +70,13 @@ LARGEST_EPSILON = 0.002
 
 def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
-    for layer in program.layers("keras.layers.BatchNormalization"):
-        value, place = program.made(layer).get("momentum"), program.place(layer, "momentum")
-        if not is_suspicious(value) or place is None or place in reported:
-            continue
-        if program.may_be_frozen(layer) or (layer.context is not None and expects_an_error(layer.context)):
+    for layer, value, place in wrong_numbers(program, "momentum", lambda value: 0.5 < value < 1):
+        if place in reported or program.may_be_frozen(layer):
             continue
         reported.add(place)
         broken = value < 0 or value >= 1
         text = f"momentum of {program.name(layer)} is {value:g}: {consequence(value)}"
         yield report(RULE, place, text, severity="error" if broken else None, fix=fix(program, layer, value))
-
-
-def is_suspicious(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not 0.5 < value < 1
 
 
 def consequence(value: float) -> str:

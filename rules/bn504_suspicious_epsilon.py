@@ -54,9 +54,8 @@ Measures the output for a constant input, and the standard deviation of the outp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeGuard
 
-from bnlint.api import Finding, Program, Rule, Span, expects_an_error, report
+from bnlint.api import Finding, Program, Rule, Span, report, wrong_numbers
 
 RULE = Rule(code="BN504", name="suspicious-epsilon", severity="warning")
 SMALLEST, TOO_LARGE = 1e-6, 0.01
@@ -64,19 +63,12 @@ SMALLEST, TOO_LARGE = 1e-6, 0.01
 
 def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
-    for layer in program.layers("keras.layers.BatchNormalization"):
-        value, place = program.made(layer).get("epsilon"), program.place(layer, "epsilon")
-        if not is_suspicious(value) or place is None or place in reported:
-            continue
-        if layer.context is not None and expects_an_error(layer.context):
+    for layer, value, place in wrong_numbers(program, "epsilon", lambda value: SMALLEST <= value < TOO_LARGE):
+        if place in reported:
             continue
         reported.add(place)
         text = f"epsilon of {program.name(layer)} is {value:g}: {consequence(value)}; pass a value such as 1e-3 or 1e-5"
         yield report(RULE, place, text, severity="error" if value <= 0 else None)
-
-
-def is_suspicious(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not SMALLEST <= value < TOO_LARGE
 
 
 def consequence(value: float) -> str:

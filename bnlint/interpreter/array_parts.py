@@ -29,7 +29,7 @@ def data_subscript(m: Machine, container: Value, index: Value, site: CallSite) -
         rows = _sliced(None, first, site) if isinstance(first, SliceV) else rows_of(first) if isinstance(first, ArrayV) else None
         if isinstance(first, Const) and first.value is None:
             rows = Number(1)
-        found = array(rows=rows, root=("of", container.term))
+        found = array(rows=rows, steps=(), root=("of", container.term))
         m.flow(found, [container])
         return found if rows is not None else None
     return None

@@ -25,9 +25,7 @@ def shape_given(m: Machine, value: Value | None) -> Shape:
 
 def _made(m: Machine, shape: Shape, given: Value | None, site: CallSite) -> ArrayV:
     first = given.items[0] if isinstance(given, (TupleV, ListV)) and given.items else given
-    return array(
-        shape, number(m, first, site.span), (), ("made", site.path.rpartition(".")[0]), constant="random" not in site.path
-    )
+    return array(shape, number(m, first, site.span), (), ("made", fresh()), constant="random" not in site.path)
 
 
 def makes(path: str, index: int | None, name: str) -> None:
@@ -96,7 +94,7 @@ def _generates(name: str, index: int) -> None:
         if given is None:
             return unknown("a random number")
         made = _made(m, shape_given(m, given), given, site)
-        made.root = ("made", "numpy.random")
+        made.constant = False
         return made
 
 
@@ -258,9 +256,14 @@ def reshape(m: Machine, site: CallSite, value: ArrayV, arguments: Arguments) -> 
 def reshape_function(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """``np.reshape(x, shape)``."""
     value = m.resolve(arguments.positional[0]) if arguments.positional else None
+    given = arguments.get(1, "newshape") or arguments.get(1, "shape")
     if isinstance(value, ArrayV):
-        given = arguments.get(1, "newshape") or arguments.get(1, "shape")
         return reshaped(m, value, [given] if given is not None else [])
+    shape = shape_given(m, given)
+    if type(value) is Unknown and site.path.startswith("numpy.") and shape and isinstance(shape[0], int) and shape[0] > 0:
+        found = array(rows=Number(shape[0]))
+        m.flow(found, [value])
+        return found
     return other(m, site, arguments)
 
 

@@ -187,6 +187,13 @@ def arrays_in(value: Value | None, depth: int = 4) -> list[ArrayV]:
     return [found for item in parts_of(value) for found in arrays_in(item, depth - 1)] if depth else []
 
 
+def first_array(element: Value | None) -> ArrayV | None:
+    """The inputs of an element, if they are one array; targets and weights may come behind them."""
+    inputs = element.items[0] if isinstance(element, TupleV) and element.items else element
+    arrays = arrays_in(inputs)
+    return arrays[0] if len(arrays) == 1 else None
+
+
 def parts_of(value: Value | None) -> Iterable[Value]:
     """The items of a tuple, list or dictionary of data."""
     if isinstance(value, (TupleV, ListV)):

@@ -19,6 +19,7 @@ from bnlint.interpreter.data import (
     arrays_in,
     changed,
     dataset_in,
+    first_array,
     fresh,
     like,
     number,
@@ -73,9 +74,9 @@ def mapped(value: Value | None, change: object, depth: int = 4) -> Value | None:
 
 
 def _new(element: Value | None = None, count: Number | None = None) -> DatasetV:
-    arrays = arrays_in(element)
-    steps = arrays[0].steps if arrays else None
-    return DatasetV(fresh(), "a data set", element, count, count, steps=steps, root=arrays[0].root if arrays else None)
+    first = first_array(element)
+    steps, root = (first.steps, first.root) if first is not None else (None, None)
+    return DatasetV(fresh(), "a data set", element, count, count, steps=steps, root=root)
 
 
 @native(f"{DATASET}.from_tensor_slices")
@@ -150,8 +151,8 @@ def map_elements(m: Machine, site: CallSite, dataset: DatasetV, arguments: Argum
         found = m.resolve(m.call(function, Arguments(given, {}), site))
     except Raised:
         found = unknown("mapped data")
-    arrays = arrays_in(found)
-    return changed(dataset, element=found if arrays else None, steps=arrays[0].steps if arrays else None)
+    first = first_array(found)
+    return changed(dataset, element=found if arrays_in(found) else None, steps=first.steps if first is not None else None)
 
 
 @method(DatasetV, "batch", "padded_batch", "ragged_batch")
@@ -225,7 +226,7 @@ def concatenate(m: Machine, site: CallSite, dataset: DatasetV, arguments: Argume
 
 @method(DatasetV, "enumerate")
 def enumerate_dataset(m: Machine, site: CallSite, dataset: DatasetV, arguments: Arguments) -> Value:
-    return changed(dataset, element=TupleV((unknown("a number"), dataset.element or unknown("data"))))
+    return changed(dataset, element=TupleV((unknown("a number"), item(m, dataset, 0, site))))
 
 
 @method(DatasetV, "cardinality", "__len__")
@@ -273,8 +274,8 @@ def cardinality_of(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 # -- Keras's readers ---------------------------------------------------------------------------------------------
 
 
-def reads(path: str, index: int | None, default: int, data: int | None = None, name: str = "x") -> None:
-    """A function that reads batches of ``batch_size``: from the arrays at ``data``, or from where it cannot be told."""
+def reads(path: str, index: int | None, default: int, labels: tuple[int | None, str]) -> None:
+    """A function that reads batches of ``batch_size``; ``labels`` is the argument that is None where there are only inputs."""
 
     @native(path)
     def call(m: Machine, site: CallSite, arguments: Arguments) -> Value:
@@ -284,15 +285,26 @@ def reads(path: str, index: int | None, default: int, data: int | None = None, n
             size = argument(m, arguments, index, "batch_size", site)
         elif arguments.open_keywords or arguments.open_positional:
             size = None
-        source = m.resolve(arguments.get(data, name) or NONE) if data is not None else None
-        return reader(m, source, size, site, given is None or not _is_none(m, given))
+        found = reader(m, None, size, site, given is None or not _is_none(m, given), paired(m, arguments, *labels))
+        return changed(found, root=PICTURES) if "image" in path else found
 
     def _is_none(m: Machine, value: Value) -> bool:
         value = m.resolve(value)
         return isinstance(value, Const) and value.value is None
 
 
-def reader(m: Machine, source: Value | None, size: Number | None, site: CallSite, batched: bool = True) -> DatasetV:
+def paired(m: Machine, arguments: Arguments, index: int | None, name: str) -> bool | None:
+    """Whether targets come with the inputs; None where that is not known."""
+    given = arguments.get(index, name)
+    given = m.resolve(given) if given is not None else None
+    if given is None:
+        return None if arguments.open_keywords or arguments.open_positional else True
+    return given.value is not None if isinstance(given, Const) else None
+
+
+def reader(
+    m: Machine, source: Value | None, size: Number | None, site: CallSite, batched: bool = True, pairs: bool | None = True
+) -> DatasetV:
     """What reads batches of a size from a source."""
     rows = rows_of(source)
     size = replace(size, batched=True) if size is not None else None
@@ -307,8 +319,8 @@ def reader(m: Machine, source: Value | None, size: Number | None, site: CallSite
         of_rows = [
             like(each, shape=with_rows(each.shape, size), rows=size, steps=each.steps, constant=each.constant) for each in arrays
         ]
-        first: ArrayV = of_rows[0] if of_rows else array(rows=size, root=("read", site.path))
-        element = TupleV((first, array(rows=size)))
+        first: ArrayV = of_rows[0] if of_rows else array(steps=(), rows=size, root=("read", site.path))
+        element = TupleV((first, array(rows=size))) if pairs else first if pairs is False else None
     return changed(
         found,
         samples=rows,
@@ -316,17 +328,26 @@ def reader(m: Machine, source: Value | None, size: Number | None, site: CallSite
         batched=batched,
         last=last,
         element=element,
-        steps=arrays[0].steps if arrays else None,
+        steps=arrays[0].steps if arrays else () if source is None else None,
         root=arrays[0].root if arrays else ("read", site.path),
     )
 
 
-reads("keras.utils.image_dataset_from_directory", 5, 32)
-reads("keras.utils.text_dataset_from_directory", 4, 32)
-reads("keras.utils.audio_dataset_from_directory", 4, 32)
-reads("keras.utils.timeseries_dataset_from_array", 5, 128)
-reads("keras.preprocessing.sequence.TimeseriesGenerator", 8, 128)
-reads("keras.preprocessing.timeseries_dataset_from_array", 5, 128)
+reads("keras.utils.image_dataset_from_directory", 5, 32, (2, "label_mode"))
+reads("keras.utils.text_dataset_from_directory", 4, 32, (2, "label_mode"))
+reads("keras.utils.audio_dataset_from_directory", 4, 32, (2, "label_mode"))
+reads("keras.utils.timeseries_dataset_from_array", 5, 128, (1, "targets"))
+reads("keras.preprocessing.sequence.TimeseriesGenerator", 8, 128, (1, "targets"))
+reads("keras.preprocessing.timeseries_dataset_from_array", 5, 128, (1, "targets"))
+PICTURES = ("pictures",)
+"""Where pictures come from that are read from files, as they are."""
+
+
+@native("keras.utils.img_to_array", "keras.preprocessing.image.img_to_array")
+def img_to_array(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """A picture as an array of numbers from 0 to 255."""
+    return array(steps=(), root=PICTURES)
+
 
 GENERATOR = "keras.preprocessing.image.ImageDataGenerator"
 SCALING = ("rescale", "preprocessing_function", "samplewise_center", "samplewise_std_normalization", "featurewise_center",
@@ -346,7 +367,10 @@ def flows(method_name: str, index: int, data: int | None) -> None:
         elif arguments.open_keywords:
             size = None
         source = m.resolve(arguments.get(1, "x") or NONE) if data is not None else None
-        found = reader(m, source, size, site)
+        with_targets = arguments.get(2, "y") is not None if data is not None else paired(m, arguments, index, "class_mode")
+        found = reader(m, source, size, site, pairs=with_targets)
+        if source is None:
+            found = changed(found, root=PICTURES)
         generator = arguments.positional[0]
         base = found.steps if source is not None else ()
         return changed(found, steps=_after(m, base, generator, site), root=found.root, generator=generator)
@@ -366,8 +390,6 @@ def _after(m: Machine, steps: tuple[Step, ...] | None, generator: Value, site: C
             steps = (*steps, Step(name, name, None, m.context(site)))
         elif isinstance(value, SymbolV):
             steps = (*steps, Step(value.path, value.path.rpartition(".")[2], None, m.context(site)))
-        elif isinstance(value, FunctionV):
-            steps = (*steps, Step(("function", value.module.name, value.qualname), value.name, None, m.context(site)))
         else:
             return None
     return steps

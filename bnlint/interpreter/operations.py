@@ -67,7 +67,10 @@ def call_operation(m: Machine, symbol: SymbolV, arguments: Arguments, site: Call
     if not tensors:
         m.escape_all(arguments.values())
         if symbol.path.startswith(OBJECTS) and symbol.path.rpartition(".")[2][:1].isupper():
-            return InstanceV(symbol, {**_positional(symbol, arguments), **arguments.keywords}, open=True)
+            made = InstanceV(symbol, {**_positional(symbol, arguments), **arguments.keywords}, open=True)
+            if symbol.path.startswith("keras.optimizers."):
+                m.event("construct", made, site, name="optimizer", arguments=dict(arguments.keywords))
+            return made
         return unknown(f"result of {symbol.path}")
     name = symbol.path.removesuffix(".__call__")
     if operation is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bnlint.interpreter.data import ArrayV, DatasetV, Number, changed, like
+from dataclasses import replace
+
+from bnlint.interpreter.data import ArrayV, DatasetV, changed, like
 from bnlint.interpreter.datasets import mapped
 from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.machine import Machine
@@ -46,9 +48,13 @@ def _replicas(m: Machine, path: str, arguments: Arguments) -> Value:
 def _shared(strategy: Value, dataset: DatasetV) -> DatasetV:
     """A data set as one replica sees it."""
     count = strategy.attributes.get(REPLICAS) if isinstance(strategy, InstanceV) else None
-    if dataset.batch is None or not isinstance(count, Const):
+    batch = dataset.batch
+    if batch is not None and batch.per_replica:
+        rows = replace(batch, per_replica=False)
+    elif batch is not None and isinstance(count, Const):
+        rows = replace(batch, value=max(1, batch.value // count.value))
+    else:
         return changed(dataset, batch=None, element=None, last=None)
-    rows = Number(max(1, dataset.batch.value // count.value), dataset.batch.assumed, dataset.batch.place)
 
     def share(each: ArrayV) -> ArrayV:
         return like(each, rows=rows, steps=each.steps, constant=each.constant)
