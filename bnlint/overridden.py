@@ -41,7 +41,7 @@ def overridden_constants(program: Program) -> Iterator[tuple[Call, LayerV]]:
 
 def _is_constant_in_graph(program: Program, call: Call, layer: LayerV) -> bool:
     """Whether a layer of Keras 3 has the constant in every call of a graph, and one that a model uses."""
-    if call.setting != "graph" or call.parent is not None or program.generation(layer) == "2":
+    if call.setting != "graph" or call.parent is not None or program.generation(layer) == "2" or not _is_false(call):
         return False
     used = any(program.consumers(tensor) or program.models_ending_in(tensor) for tensor in call.outputs)
     return used and purpose(call.context) != "evaluation" and all(_is_false(each) for each in program.calls_of(layer))

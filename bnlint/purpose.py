@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal
 
 from bnlint.interpreter.records import Context
@@ -189,7 +190,12 @@ def purpose(context: Context) -> Purpose | None:
 
 def is_unit_test(context: Context) -> bool:
     """Whether code belongs to a unit test, whose names tell what is tested and not what the code is for."""
-    return context.function is not None and UNIT_TESTS.search(context.module.source.text) is not None
+    return context.function is not None and _holds_unit_tests(context.module.source.text)
+
+
+@lru_cache(maxsize=1_000)
+def _holds_unit_tests(text: str) -> bool:
+    return UNIT_TESTS.search(text) is not None
 
 
 def _argument_names(node: ast.AST | None) -> list[str]:
