@@ -31,6 +31,7 @@ from bnlint.overridden import overridden_constants
 from bnlint.ownership import untracked
 from bnlint.passes import Sharing, sharings
 from bnlint.placement import Placement, placements
+from bnlint.precision import low_precision, recomputations
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.propagation import (
     Running,
@@ -136,6 +137,7 @@ __all__ = [
     "left_behind",
     "loaded",
     "lost_without_context",
+    "low_precision",
     "made_at_run_time",
     "may_be_learnt",
     "may_read",
@@ -158,6 +160,7 @@ __all__ = [
     "purpose",
     "reads_after",
     "recompiling_fix",
+    "recomputations",
     "removal",
     "replay",
     "report",

@@ -6,12 +6,24 @@ from bnlint.interpreter.dispatch import CallSite, method, native
 from bnlint.interpreter.graphs import trace
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.tensors import tensors_in
-from bnlint.interpreter.values import NONE, Arguments, Configured, Const, InstanceV, ListV, SymbolV, Unknown, Value, unknown
+from bnlint.interpreter.values import (
+    NONE,
+    Arguments,
+    Configured,
+    Const,
+    InstanceV,
+    ListV,
+    SymbolV,
+    TupleV,
+    Unknown,
+    Value,
+    unknown,
+)
 
 KEEPS_FUNCTION = (
     "tensorflow.function", "tensorflow.autograph.experimental.do_not_convert", "tensorflow.autograph.to_graph",
     "tensorflow.contrib.framework.add_arg_scope", "tensorflow.contrib.eager.defun", "tensorflow.custom_gradient",
-    "tensorflow.recompute_grad", "tensorflow.jit", "tensorflow.__internal__.tracking.no_automatic_dependency_tracking",
+    "tensorflow.jit", "tensorflow.__internal__.tracking.no_automatic_dependency_tracking",
     "tensorflow.python.util.tf_export.keras_export", "tensorflow.python.util.tf_export.tf_export",
     "tensorflow.python.framework.ops.RegisterGradient", "keras.saving.register_keras_serializable",
     "keras.utils.register_keras_serializable", "keras.src.api_export.keras_export", "jax.jit", "jax.checkpoint", "jax.remat",
@@ -64,6 +76,44 @@ def backend(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 @native("keras.backend.floatx", "keras.config.floatx")
 def floatx(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     return Const(Configured("float32"))
+
+
+@native("keras.backend.set_floatx", "keras.config.set_floatx", "keras.config.set_dtype_policy",
+        "keras.mixed_precision.set_global_policy", "keras.mixed_precision.set_dtype_policy",
+        "keras.mixed_precision.experimental.set_policy", "keras.dtype_policies.set_dtype_policy")  # fmt: skip
+def set_policy(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """The precision of all layers made from now on, with the place that sets it."""
+    values = arguments.values()
+    m.touch(m.settings)
+    m.settings.items["policy"] = (NONE, TupleV((values[0] if values else unknown("a policy"), Const(site.span))))
+    return NONE
+
+
+@native("keras.DTypePolicy", "keras.dtype_policies.DTypePolicy", "keras.mixed_precision.Policy", "keras.mixed_precision.DTypePolicy",
+        "keras.mixed_precision.experimental.Policy", "keras.dtype_policies.get")  # fmt: skip
+def make_policy(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """A policy is known by its name."""
+    values = arguments.values()
+    return values[0] if values else unknown("a policy")
+
+
+REMAT_SCOPE = "keras.RematScope"
+
+
+@native(REMAT_SCOPE)
+def make_remat_scope(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    return InstanceV(SymbolV(REMAT_SCOPE), {"mode": arguments.get(0, "mode") or Const("full")}, open=True)
+
+
+@native("tensorflow.recompute_grad", "keras.remat", "tensorflow.contrib.layers.recompute_grad",
+        "tensorflow.python.ops.custom_gradient.recompute_grad")  # fmt: skip
+def recompute(m: Machine, site: CallSite, arguments: Arguments) -> Value:
+    """A function whose forward pass runs again for the gradient."""
+    function = arguments.positional[0] if arguments.positional else arguments.keywords.get("f")
+    if function is None:
+        return SymbolV(site.path)
+    m.event("recompute", NONE, site, value=function)
+    return function
 
 
 @native("keras.backend.epsilon")

@@ -92,6 +92,8 @@ def register(m: Machine, layer: LayerV, arguments: Mapping[str, Value], site: Ca
         layer.weights = "loaded"
     layer.context = m.context(site)
     layer.world = m.world
+    policy = m.settings.get("policy")
+    layer.policy = policy if isinstance(policy, TupleV) else None
     m.world.layers.append(layer)
     m.changed()
 

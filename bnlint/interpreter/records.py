@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bnlint.finding import Span
 from bnlint.interpreter.scope import Module
-from bnlint.interpreter.values import ClassV, Const, FunctionV, InstanceV, Term, Value
+from bnlint.interpreter.values import ClassV, Const, FunctionV, InstanceV, Term, TupleV, Value
 from bnlint.keras_api.shapes import Shape
 
 Setting = Literal["graph", "call", "eager"]
@@ -86,6 +86,8 @@ class LayerV(InstanceV):
     input_shape: Shape = None
     last_call: Call | None = None
     implicit: bool = False
+    policy: TupleV | None = None
+    """The precision that was set for all layers when it was made, and where."""
     backbone: ModelV | None = None
     stands_for: LayerV | None = None
 
@@ -229,6 +231,7 @@ EventKind = Literal[
     "assign",
     "store",
     "gather",
+    "recompute",
     "loop",
 ]
 
