@@ -39,6 +39,8 @@ def relevant_names(modules: Iterable[Module]) -> set[str]:
 def _statements(module: Module) -> Iterator[tuple[set[str], str]]:
     """The top-level statements of a module: the names they bind, and their text."""
     lines = module.source.lines
+    imported = {alias.asname or alias.name.partition(".")[0] for node in module.tree.body for alias in getattr(node, "names", [])
+                if isinstance(node, (ast.Import, ast.ImportFrom))}  # fmt: skip
     for node in module.tree.body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             source = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
@@ -46,7 +48,15 @@ def _statements(module: Module) -> Iterator[tuple[set[str], str]]:
                 yield {alias.asname or alias.name.partition(".")[0]}, source + alias.name
             continue
         first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
-        yield _bound(node), "\n".join(lines[first - 1 : node.end_lineno])
+        yield _bound(node) | (_changed(node) - imported), "\n".join(lines[first - 1 : node.end_lineno])
+
+
+def _changed(node: ast.stmt) -> set[str]:
+    """The names whose methods a statement calls: ``model.add(...)`` may change the model."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return set()
+    functions = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]
+    return {each.value.id for each in functions if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)}
 
 
 def _bound(node: ast.stmt) -> set[str]:
