@@ -120,8 +120,9 @@ def _is_completed(world: World, event: Event, copy: WeightCopy) -> bool:
     ):
         return True
     owners = {id(owner) for each in copy.lists.values() for owner in each.owners}
+    reads = [each.context for each in copy.lists.values() if each.context is not None]
     return any(
-        other.kind == "load" and id(other.target) in owners and any(_beside(other.context, each) for each in contexts)
+        other.kind == "load" and id(other.target) in owners and any(_beside(other.context, each) for each in reads)
         for other in world.history()
     )
 
@@ -149,7 +150,7 @@ def _beside(one: Context, other: Context) -> bool:
     """Whether two things happen in the same round of the same loops of one function."""
     loops = [node for node, _ in one.loops if isinstance(node, (ast.For, ast.While))]
     others = [node for node, _ in other.loops if isinstance(node, (ast.For, ast.While))]
-    return one.function is other.function and set(loops) <= set(others)
+    return one.function is other.function and loops == others
 
 
 # -- clones and averages -----------------------------------------------------------------------------------------

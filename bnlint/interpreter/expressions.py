@@ -141,6 +141,7 @@ def call_arguments(m: Machine, node: ast.Call, frame: Frame) -> Arguments:
                 found.nodes[key.value] = keyword
             else:
                 found.open_keywords = True
+                found.starred.append(item)
     return found
 
 
@@ -422,12 +423,7 @@ def dict_comprehension(m: Machine, node: ast.DictComp, frame: Frame) -> Value:
 
     def add(inner: Frame) -> None:
         key = m.eval(node.key, inner)
-        value = m.eval(node.value, inner)
-        hashed = key_of(key)
-        if hashed is None:
-            found.open = True
-        else:
-            found.items[hashed] = (key, value)
+        put(m, found, key, m.eval(node.value, inner), CallSite(node, inner))
 
     found.open |= not _comprehend(m, node.generators, frame, add)
     note_gathering(m, found, CallSite(node, frame))
