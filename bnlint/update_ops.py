@@ -41,6 +41,8 @@ def _collects(reference: Reference) -> bool:
     name, call = reference.names[0], reference.call
     if reference.kind == "import":
         return False
+    if call is None:
+        call = _partial(reference)
     if LAYERS.match(name):
         if name.endswith("BatchNormalization"):
             return call is not None and _is_called_in_training(reference)
@@ -66,6 +68,15 @@ def _collects_as_argument(reference: Reference) -> bool:
         scoped = _scope_says_none(tree)
         return not scoped and not _is_none(parameters.get("updates_collections")) and (training is None or _may_be_true(training))
     return False
+
+
+def _partial(reference: Reference) -> ast.Call | None:
+    """The ``functools.partial`` that a normalization is given to."""
+    place = (reference.span.line, reference.span.column)
+    for call in ast.walk(ast.parse(reference.source.text)):
+        if isinstance(call, ast.Call) and call.args and _place(reference, call.args[0]) == place:
+            return call if ast.unparse(call.func).rpartition(".")[2] == "partial" else None
+    return None
 
 
 def _scope_says_none(tree: ast.Module) -> bool:
@@ -146,7 +157,7 @@ def _runs_collection(module: Module) -> bool:
     bound: set[str] = set()
     fetched = 0
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Assign) and COLLECTION.search(ast.unparse(node.value)):
+        if isinstance(node, ast.Assign) and len(COLLECTION.findall(ast.unparse(node.value))) > _given_as_collection(node.value):
             bound.update(ast.unparse(target) for target in node.targets)
             fetched += 1
     read = [
@@ -158,8 +169,23 @@ def _runs_collection(module: Module) -> bool:
         node for block in ast.walk(module.tree) if isinstance(block, ast.With) and _only_runs(block) for node in _managers(block)
     ]
     mentions = len(COLLECTION.findall(ast.unparse(module.tree)))
-    inline = mentions - fetched - sum(1 for each in idle if COLLECTION.search(ast.unparse(each)))
+    inline = (
+        mentions - fetched - _given_as_collection(module.tree) - sum(1 for each in idle if COLLECTION.search(ast.unparse(each)))
+    )
     return inline > 0 or any(each not in idle for each in read)
+
+
+def _given_as_collection(tree: ast.AST) -> int:
+    """How often the collection is only named as the one for a normalization to put its updates into."""
+    dictionaries = (each for each in ast.walk(tree) if isinstance(each, ast.Dict))
+    values = [
+        value
+        for each in dictionaries
+        for key, value in zip(each.keys, each.values)
+        if isinstance(key, ast.Constant) and key.value == "updates_collections"
+    ]
+    values += [each.value for each in ast.walk(tree) if isinstance(each, ast.keyword) and each.arg == "updates_collections"]
+    return sum(1 for each in values if COLLECTION.search(ast.unparse(each)))
 
 
 def _managers(block: ast.With) -> list[ast.AST]:
