@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from weakref import WeakKeyDictionary
 
 from bnlint.finding import Span
 from bnlint.interpreter.records import Event, LayerV, ModelV
@@ -19,7 +22,7 @@ FITS = ("fit", "train_on_batch")
 SETTLES = (*FITS, "compile", "trainable", "evaluate", "predict")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Training:
     """One training of a model: a fit, a compile that nothing in sight follows, a step of an own loop."""
 
@@ -45,15 +48,20 @@ class Training:
         modes = modes_in_fit(self.program, target) if self.event.kind != "update" and isinstance(target, LayerV) else None
         return {norm for norm, found in (modes or {}).items() if found <= {"inference", "none"}}
 
-    @property
+    @cached_property
     def layers(self) -> list[LayerV]:
         """The model and all that it holds, in the order of its layers."""
         return [layer for layer, _ in self.event.snapshot.values()]
 
-    @property
+    @cached_property
     def normalizations(self) -> list[LayerV]:
         """The batch normalizations in the model."""
         return [layer for layer in self.layers if self.program.is_batchnorm(layer)]
+
+    @cached_property
+    def writes(self) -> Writes:
+        """The statements before that set ``trainable``."""
+        return Writes(self.program, self.before)
 
 
 def _flag(event: Event, layer: LayerV) -> bool | None:
@@ -62,25 +70,40 @@ def _flag(event: Event, layer: LayerV) -> bool | None:
     return bool(value.value) if isinstance(value, Const) and not value.assumed else None
 
 
-def courses(program: Program) -> Iterator[tuple[list[Event], list[Training]]]:
+_COURSES: WeakKeyDictionary[Program, list[tuple[list[Event], list[Training]]]] = WeakKeyDictionary()
+
+
+def courses(program: Program) -> list[tuple[list[Event], list[Training]]]:
     """The events of every world in their order, with the trainings among them."""
+    found = _COURSES.get(program)
+    if found is None:
+        found = _COURSES[program] = list(_courses(program))
+    return found
+
+
+def trainings(program: Program) -> list[Training]:
+    """Every training, in every world: one of a module's body once, though every course begins with it."""
+    return list({id(each): each for _, found in courses(program) for each in found}.values())
+
+
+def _courses(program: Program) -> Iterator[tuple[list[Event], list[Training]]]:
+    made: dict[int, Training] = {}
     for _, history in program.histories():
-        found = [
-            _training(program, event, history[:number])
-            for number, event in enumerate(history)
-            if _trains(program, event, history[number + 1 :])
-        ]
+        own: dict[int, list[Event]] = {}
+        found = []
+        for number, event in enumerate(history):
+            before = own.setdefault(id(event.target), [])
+            if _trains(program, event, history, number):
+                if id(event) not in made:
+                    made[id(event)] = _training(program, event, history[:number], before)
+                found.append(made[id(event)])
+            if event.kind in ("compile", *FITS):
+                before.append(event)
         yield history, found
 
 
-def trainings(program: Program) -> Iterator[Training]:
-    """Every training, in every world."""
-    for _, found in courses(program):
-        yield from found
-
-
-def _training(program: Program, event: Event, before: list[Event]) -> Training:
-    own = [each for each in before if each.target is event.target and each.kind in ("compile", *FITS)]
+def _training(program: Program, event: Event, before: list[Event], own: list[Event]) -> Training:
+    """``own``: the compiles and fits of the same model before."""
     last = max((number for number, each in enumerate(own) if each.kind == "compile"), default=None)
     if event.kind not in FITS or last is None:
         return Training(program, event, before, None, event)
@@ -89,7 +112,7 @@ def _training(program: Program, event: Event, before: list[Event]) -> Training:
     return Training(program, event, before, own[last], own[last] if old else fits[0])
 
 
-def _trains(program: Program, event: Event, later: list[Event]) -> bool:
+def _trains(program: Program, event: Event, history: list[Event], number: int) -> bool:
     if event.kind in FITS:
         return True
     if event.kind == "update":
@@ -100,7 +123,7 @@ def _trains(program: Program, event: Event, later: list[Event]) -> bool:
         )
     if event.kind != "compile" or not {"0", "optimizer"} & event.arguments.keys():
         return False
-    if any(each.kind in SETTLES and each.target is event.target for each in later):
+    if any(each.kind in SETTLES and each.target is event.target for each in islice(history, number + 1, None)):
         return False
     return not any(each.target is event.target and each.order > event.order for each in program.events(*SETTLES))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnlint.finding import Span
-from bnlint.freezing import Training, Writes, trainings
+from bnlint.freezing import Training, trainings
 from bnlint.interpreter.records import LayerV, ModelV
 from bnlint.modes import may_be_learnt
 from bnlint.program import Program, is_constant
@@ -20,12 +20,11 @@ def frozen_from_scratch(program: Program) -> dict[Span, Frozen]:
     if any(program.reads(name) for name in LOADERS):
         return found
     for training in trainings(program):
-        writes = Writes(program, training.before)
         for layer in training.normalizations:
             site = (layer.backbone or layer).site
             if site is None:
                 continue
-            freeze = writes.freezing(layer)
+            freeze = training.writes.freezing(layer)
             made = layer.arguments.get("trainable")
             alone = freeze is not None or (made is not None and is_constant(made, False))
             if alone and training.used(layer) is False and not may_be_learnt(program, layer) and _feeds_learn(training, layer):

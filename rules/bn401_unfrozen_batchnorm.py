@@ -85,7 +85,7 @@ def check(program: Program) -> Iterator[Finding]:
     reported: set[Span] = set()
     missed = {id(layer) for loop in missed_freezes(program) for layer in loop.everywhere}
     for training in trainings(program):
-        writes = Writes(program, training.before)
+        writes = training.writes
         for backbone, layers in unfrozen(training, writes).items():
             if all(id(layer) in missed for layer in layers):
                 continue

@@ -81,12 +81,16 @@ def check(program: Program) -> Iterator[Finding]:
 def overwritten(program: Program) -> Iterator[tuple[Event, LayerV, Writes]]:
     """The statements after which frozen normalizations are trained, or, where no training is in sight, are trainable at the end."""
     for history, trainings in courses(program):
-        ends = [(training.before, training.normalizations) for training in trainings]
+        ends = [(training.writes, training.normalizations) for training in trainings]
         if not trainings:
             targets = {id(event.target): event.target for event in history if event.kind == "trainable"}
-            ends = [(history, [each for each in targets.values() if isinstance(each, LayerV) and program.is_batchnorm(each)])]
-        for before, layers in ends:
-            writes = Writes(program, before)
+            ends = [
+                (
+                    Writes(program, history),
+                    [each for each in targets.values() if isinstance(each, LayerV) and program.is_batchnorm(each)],
+                )
+            ]
+        for writes, layers in ends:
             for layer in layers if writes.events else ():
                 event = writes.overwriting(layer)
                 if event is not None:
