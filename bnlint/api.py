@@ -12,7 +12,7 @@ from bnlint.freeze_loops import MissedFreeze, missed_freezes
 from bnlint.freezing import Training, Writes, backbones, compiled_elsewhere, courses, in_inference_mode, trainings
 from bnlint.handwritten import OwnNormalization, OwnWeight, call_of_class, own_normalizations
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
-from bnlint.interpreter.values import ClassV, Const, FunctionV, Unknown, Value
+from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
 from bnlint.liveness import attributes_with, may_read, reads_after
 from bnlint.making import RunTime, made_at_run_time
@@ -97,6 +97,7 @@ __all__ = [
     "Severity",
     "Sharing",
     "Span",
+    "SymbolV",
     "TensorV",
     "Training",
     "Unknown",

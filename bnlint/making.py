@@ -7,25 +7,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bnlint.finding import Span
-from bnlint.interpreter.records import Context, LayerV, ModelV
+from bnlint.interpreter.records import Call, Context, LayerV, ModelV
 from bnlint.interpreter.values import FunctionV, SymbolV
 from bnlint.program import Program
 
 STEPS = ("train_step", "test_step", "predict_step")
 LAMBDA = "keras.layers.Lambda"
+BUILT_AT_ONCE = frozenset(
+    f"keras.layers.{name}"
+    for name in ("Activation", "ActivityRegularization", "ELU", "Identity", "LeakyReLU", "Masking", "ReLU", "Reshape", "Softmax",
+                 "UnitNormalization", "InputLayer")
+)  # fmt: skip
+"""The layers without weights that Keras 3 takes for built when they are made, besides dropout and pooling."""
 
 
 @dataclass(slots=True)
 class RunTime:
     """A layer that is made at run time: the constructor that stands in the function which runs, and what that function is.
 
-    ``once``: only where it is not there yet. ``in_call``: in the ``call`` of a layer or model.
+    ``once``: only where it is not there yet. ``raises``: Keras 3 then does not take it, as the layer that it is put on is built already.
     """
 
     span: Span
     where: str
     once: bool
-    in_call: bool
+    raises: bool
 
 
 def made_at_run_time(program: Program, layer: LayerV) -> RunTime | None:
@@ -46,7 +52,7 @@ def made_at_run_time(program: Program, layer: LayerV) -> RunTime | None:
             where = _running(program, each, function)
             if where:
                 once = any(_only_once(part, passed) for part in passed)
-                return RunTime(span, where, once, function.name == "call")
+                return RunTime(span, where, once, once and function.name == "call" and _is_built(program, each.layer_call, layer))
             if not _is_layer_method(program, function):
                 continue
             if function.name == "__init__" and each.caller is not None:
@@ -96,6 +102,34 @@ def _running(program: Program, context: Context, function: FunctionV) -> str:
             return f"{owner.name}.{function.name}"
     compiled = any(isinstance(each, SymbolV) and each.path == "tensorflow.function" for each in function.decorators)
     return f"{function.name}, a tf.function," if compiled else ""
+
+
+# -- layers that are built before their first run ----------------------------------------------------------------
+
+
+def _is_built(program: Program, call: Call | None, layer: LayerV) -> bool:
+    """Whether Keras 3 builds a layer without its ``call``, so that this comes too late to put another layer on it.
+
+    It does where the layer has a ``build`` of its own, or nothing inside that waits for its weights; else ``call`` is run once to
+    build what is inside, and may make layers.
+    """
+    holder = call.layer if call is not None else None
+    if holder is None or holder.own_class is None or layer not in program.all_sublayers(holder):
+        return False
+    if holder.own_class.find("build") is not None:
+        return True
+    others = [each for each in program.sublayers(holder) if each.context is None or each.context.layer_call is not call]
+    return not holder.own_class.has_unknown_base and all(_is_built_at_once(program, each) for each in others)
+
+
+def _is_built_at_once(program: Program, layer: LayerV) -> bool:
+    """Whether a layer of Keras is built when it is made."""
+    if isinstance(layer, ModelV):
+        return layer.kind in ("functional", "application")
+    info = program.info(layer)
+    if info is None or layer.own_class is not None:
+        return False
+    return info.name in BUILT_AT_ONCE or info.dropout is not None or info.family in ("pool", "global_pool")
 
 
 # -- only once ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ the source is answered by None, and a rule stays silent on it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -141,6 +141,17 @@ class Program(Sources):
         """Where a wrong argument is reported: itself if it is in the constructor's first line, else the constructor."""
         maker, given = self.maker(layer, name), self.argument_span(layer, name)
         return given if given is not None and maker is not None and given.line == maker.line else maker
+
+    def constructor_at_fault(self, layer: LayerV, name: str, faulty: Collection[Span]) -> Span:
+        """Where an argument is wrong that must be so for all layers made with it: at the partial that gives it where the
+        constructors of all these are ``faulty``, else at the layer's own."""
+        assert layer.site is not None
+        partial = layer.site.bound.get(name)
+        if partial is None:
+            return layer.site.span
+        sites = (each.site for each in self.layers() if each.site is not None)
+        shared = all(site.span in faulty for site in sites if site.bound.get(name) == partial)
+        return partial if shared else layer.site.span
 
     def name(self, layer: LayerV) -> str:
         """What a message calls a layer: its class, and its name where the source gives one."""

@@ -10,7 +10,8 @@ from bnlint.program import Program, is_constant
 from bnlint.purpose import LOADERS
 
 Frozen = tuple[list[LayerV], Span | None]
-"""The normalizations that a constructor makes, and the statement that freezes them; None where the constructor does."""
+"""The normalizations that a constructor makes, and the statement that freezes them; None where the constructor, or the partial that gives
+it the argument, does."""
 
 
 def frozen_from_scratch(program: Program) -> dict[Span, Frozen]:
@@ -26,11 +27,12 @@ def frozen_from_scratch(program: Program) -> dict[Span, Frozen]:
                 continue
             freeze = training.writes.freezing(layer)
             made = layer.arguments.get("trainable")
+            place = site.bound.get("trainable", site.span) if freeze is None else site.span
             alone = freeze is not None or (made is not None and is_constant(made, False))
             if alone and training.used(layer) is False and not may_be_learnt(program, layer) and _feeds_learn(training, layer):
-                found.setdefault(site.span, ([], freeze.span if freeze is not None else None))[0].append(layer)
+                found.setdefault(place, ([], freeze.span if freeze is not None else None))[0].append(layer)
             else:
-                others.add(site.span)
+                others.add(place)
     return {span: each for span, each in found.items() if span not in others}
 
 

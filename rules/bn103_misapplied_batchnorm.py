@@ -49,14 +49,29 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Const, Edit, Finding, Fix, LayerV, Program, Rule, Span, TensorV, expects_an_error, report
+from bnlint.api import (
+    Const,
+    Context,
+    Edit,
+    Finding,
+    Fix,
+    LayerV,
+    Program,
+    Related,
+    Rule,
+    Span,
+    SymbolV,
+    TensorV,
+    expects_an_error,
+    report,
+)
 
 RULE = Rule(
     code="BN103",
     name="misapplied-batchnorm",
     severity="error",
     fix="safe",
-    supersedes=("BN101", "BN102", "BN305", "BN502", "BN503"),
+    supersedes=("BN101", "BN102", "BN105", "BN305", "BN502", "BN503"),
 )
 
 
@@ -66,7 +81,14 @@ def check(program: Program) -> Iterator[Finding]:
         fault, place = misapplied(program, layer), program.maker(layer, "axis")
         if fault is None or place is None or place in reported or (layer.context and expects_an_error(layer.context)):
             continue
+        item = class_item(layer) if not fault[1] else None
+        place = item.span if item is not None else place
         reported.add(place)
+        if item is not None:
+            yield class_itself(
+                program, item, program.name(layer), (Related(layer.site.span, "called here"),) if layer.site else ()
+            )
+            continue
         what, meant = fault
         text = (
             f"{program.name(layer)} is given {what} where it takes the axis: the constructor raises, or the layer cannot be built"
@@ -76,8 +98,18 @@ def check(program: Program) -> Iterator[Finding]:
         name = program.batchnorm_class(event.value)
         if name is not None and event.span not in reported and not expects_an_error(event.context):
             reported.add(event.span)
-            text = f"the class {name} is added to a model in place of an instance: Keras raises; pass {name}()"
-            yield report(RULE, event.span, text, fix=instance(program, event.context.node, name, event.span))
+            yield class_itself(program, event.context, name)
+
+
+def class_item(layer: LayerV) -> Context | None:
+    """Where the class of a layer stands in a list of layers, of which it is called as one."""
+    return layer.cls.item if isinstance(layer.cls, SymbolV) else None
+
+
+def class_itself(program: Program, place: Context, name: str, related: tuple[Related, ...] = ()) -> Finding:
+    """The class where an instance belongs."""
+    text = f"the class {name} stands in place of an instance: Keras raises; pass {name}()"
+    return report(RULE, place.span, text, related=related, fix=instance(program, place.node, name, place.span))
 
 
 def misapplied(program: Program, layer: LayerV) -> tuple[str, str] | None:
@@ -115,9 +147,10 @@ def fix(program: Program, layer: LayerV, meant: str) -> Fix | None:
 
 
 def instance(program: Program, node: ast.AST | None, name: str, span: Span) -> Fix | None:
-    """``()`` behind the class in ``model.add(BatchNormalization)``."""
+    """``()`` behind the class in ``model.add(BatchNormalization)``, or as an item of a list."""
     text = program.text(span)
-    if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords or not text.endswith(f"{name})"):
+    added = isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords and text.endswith(f"{name})")
+    if not added and not (isinstance(node, (ast.Name, ast.Attribute)) and text.endswith(name)):
         return None
-    place = Span(span.path, span.end_line, span.end_column - 1, span.end_line, span.end_column - 1)
-    return Fix("Make an instance", "safe", (Edit(place, "()"),))
+    column = span.end_column - (1 if added else 0)
+    return Fix("Make an instance", "safe", (Edit(Span(span.path, span.end_line, column, span.end_line, column), "()"),))

@@ -65,18 +65,18 @@ OWN_BIAS = ("bias_initializer", "bias_regularizer", "bias_constraint")
 
 
 def check(program: Program) -> Iterator[Finding]:
-    reported: set[Span] = set()
     outputs = {id(each.call) for each in output_norms(program)}  # BN303's: without them the bias is needed
+    faults: dict[Span, list[tuple[LayerV, End]]] = {}
     for span, instances in program.sites("keras.layers.Layer"):
         ends = [found for layer in instances for found in redundant(program, layer)]
-        if (
-            len(ends) < len(instances)
-            or program.made_without_batchnorm(span)
-            or program.is_uncertain(instances[0].site.function if instances[0].site else None)
-        ):
-            continue
+        function = instances[0].site.function if instances[0].site else None
+        certain = not program.made_without_batchnorm(span) and not program.is_uncertain(function)
+        if certain and len(ends) == len(instances):
+            faults[span] = ends
+    reported: set[Span] = set()
+    for span, ends in faults.items():
         layer, end = ends[0]
-        place = layer.site.bound.get(switch(program, layer), layer.site.span) if layer.site is not None else span
+        place = program.constructor_at_fault(layer, switch(program, layer), faults) if layer.site is not None else span
         if place in reported or end.call is None:
             continue
         reported.add(place)
@@ -85,7 +85,7 @@ def check(program: Program) -> Iterator[Finding]:
             f"bias of {name(program, [each for each, _ in ends])} is cancelled by the batch normalization{where(end.call.span, place)}{through}"
             f"; pass {switch(program, layer)}=False"
         )
-        if any(each.weights in ("loaded", "pretrained") for each in instances):
+        if any(each.weights in ("loaded", "pretrained") for each, _ in ends):
             message += " (weights saved with the bias would no longer load)"
         normalized = Related(end.call.span, "normalized here")
         fixable = layer.site is not None and place == layer.site.span and not any(id(each.call) in outputs for _, each in ends)

@@ -63,13 +63,19 @@ KEEPS = frozenset({"same"})
 
 
 def check(program: Program) -> Iterator[Finding]:
+    faults: dict[Span, tuple[LayerV, Call]] = {}
     for span, instances in program.sites("keras.layers.BatchNormalization"):
         found = [mismatch(program, layer, call) for layer in instances for call in program.calls_of(layer)]
         source = found[0] if found else None
         unused = any(not program.calls_of(layer) for layer in instances)
-        if unused or source is None or any(each is None for each in found) or source.layer is None:
+        if not unused and source is not None and all(each is not None for each in found):
+            faults[span] = instances[0], source
+    reported: set[Span] = set()
+    for layer, source in faults.values():
+        place = program.constructor_at_fault(layer, "axis", faults)
+        if place in reported or source.layer is None:
             continue
-        layer = instances[0]
+        reported.add(place)
         axis, first = program.argument(layer, "axis"), data_format(program, source.layer) == "channels_first"
         message = (
             f"{program.name(layer)} normalizes over axis {axis}, but {program.name(source.layer)} in line {source.span.line} has its "
@@ -77,7 +83,7 @@ def check(program: Program) -> Iterator[Finding]:
             f"{'pass axis=1' if first else 'leave the axis at its default, -1'}"
         )
         related = (Related(source.span, "the channels are settled here"),)
-        yield report(RULE, span, message, related=related, fix=fix(program, layer, 1 if first else -1))
+        yield report(RULE, place, message, related=related, fix=fix(program, layer, 1 if first else -1))
 
 
 def fix(program: Program, layer: LayerV, axis: int) -> Fix | None:

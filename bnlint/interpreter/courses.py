@@ -62,7 +62,7 @@ def concerns(m: Machine, world: World) -> bool:
     """Whether anything that a rule could ask about happens in a world: a normalization, a model from elsewhere."""
     touched = [*world.read, *(call.layer for call in world.calls if call.layer is not None)]
     touched += [event.target for event in world.events if isinstance(event.target, LayerV)]
-    if any(event.kind == "construct" and _keeps_statistics(event) for event in world.events):
+    if any(event.kind == "class" or (event.kind == "construct" and _keeps_statistics(event)) for event in world.events):
         return True
     older = {id(layer): layer for layer in touched if layer.world is not world}
     return any(_concerns(m, layer) for layer in (*world.layers, *older.values()))

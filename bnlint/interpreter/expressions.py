@@ -9,7 +9,7 @@ from bnlint.interpreter import budget
 from bnlint.interpreter.array_parts import data_operator, data_subscript
 from bnlint.interpreter.containers import put, subscript
 from bnlint.interpreter.dispatch import CallSite, evaluates
-from bnlint.interpreter.iteration import rest, unknown_item
+from bnlint.interpreter.iteration import as_item, rest, unknown_item
 from bnlint.interpreter.layer_loops import items_met, note_loop
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.modules import BUILTIN_NAMES, from_star
@@ -298,7 +298,7 @@ def _items(m: Machine, nodes: list[ast.expr], frame: Frame) -> tuple[list[Value]
             else:
                 items.extend(more)
         else:
-            items.append(m.eval(node, frame))
+            items.append(as_item(m, m.eval(node, frame), CallSite(node, frame)))
     return items, open_
 
 

@@ -16,6 +16,7 @@ from bnlint.interpreter.values import (
     ListV,
     SetV,
     SliceV,
+    SymbolV,
     TupleV,
     Unknown,
     Value,
@@ -197,3 +198,10 @@ def is_long(value: Value) -> bool:
     if isinstance(value, Const):
         return isinstance(value.value, range) and range_length(value.value) > budget.ITEMS
     return isinstance(value, IterableV) and any(is_long(each) for each in value.parts)
+
+
+def as_item(m: Machine, value: Value, site: CallSite) -> Value:
+    """A value that becomes an item of a list; the class of a layer remembers where."""
+    if isinstance(value, SymbolV) and m.table.layer(value.path) is not None:
+        return SymbolV(value.path, value.generation, m.context(site))
+    return value

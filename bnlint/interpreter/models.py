@@ -162,7 +162,8 @@ def add_layer(m: Machine, model: ModelV, value: Value, site: CallSite) -> None:
         return
     model.complete = False
     if is_layer_class(m, value):
-        m.event("class", model, site, value=value)
+        item = value.item if isinstance(value, SymbolV) else None
+        m.event("class", model, CallSite.at(item) if item is not None else site, value=value)
     m.escape(value)
 
 

@@ -8,7 +8,7 @@ from bnlint.interpreter import budget
 from bnlint.interpreter.comparisons import dictionary_key, equal, truth_of
 from bnlint.interpreter.containers import extend, has_gap, lose
 from bnlint.interpreter.dispatch import METHODS, CallSite, method
-from bnlint.interpreter.iteration import RestV, items_of, list_item, rest
+from bnlint.interpreter.iteration import RestV, as_item, items_of, list_item, rest
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.ordering import sorted_items
 from bnlint.interpreter.pure import charge, charge_items, cut, derive, part, raised, settle
@@ -43,7 +43,7 @@ def first(m: Machine, arguments: Arguments, index: int = 0, name: str = "") -> V
 
 @method(ListV, "append")
 def append(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -> Value:
-    value = first(m, arguments)
+    value = as_item(m, first(m, arguments), CallSite(arguments.nodes.get(0, site.node), site.frame))
     m.touch(self)
     m.changed()
     if len(self.items) >= budget.ITEMS:

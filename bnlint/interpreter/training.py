@@ -126,8 +126,11 @@ def load_weights(m: Machine, site: CallSite, model: ModelV, arguments: Arguments
 
 @method(ModelV, "build")
 def build_model(m: Machine, site: CallSite, model: ModelV, arguments: Arguments) -> Value:
-    """``model.build(input_shape)``."""
+    """``model.build(input_shape)``; in the model's own ``build``, as ``super().build(input_shape)``, its call follows."""
     m.touch(model)
+    around = site.frame.layer_call
+    if around is not None and around.layer is model:
+        return NONE
     shape = shape_from(arguments.positional[0]) if arguments.positional else None
     if model.kind == "sequential":
         realise(m, model, shape)

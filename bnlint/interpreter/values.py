@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bnlint.finding import Span
+    from bnlint.interpreter.records import Context
     from bnlint.interpreter.scope import Module, Scope
 
 Term = tuple[Hashable, ...]
@@ -134,10 +135,12 @@ class SliceV(Value):
 @dataclass(slots=True, eq=False)
 class SymbolV(Value):
     """A name outside the project: a builtin (``builtins.len``), a library's (``numpy.zeros``), or Keras's by its
-    canonical name. ``generation`` is "2" or "3" where the import tells it."""
+    canonical name. ``generation`` is "2" or "3" where the import tells it; ``item`` is the place of a layer's class that is an item of
+    a list."""
 
     path: str
     generation: str | None = None
+    item: Context | None = None
 
 
 @dataclass(slots=True, eq=False)
