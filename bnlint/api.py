@@ -9,7 +9,17 @@ from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
 from bnlint.forwarding import calls_without_mode, mode_of_the_model, mode_parameter, modes_handed_on
 from bnlint.freeze_loops import MissedFreeze, missed_freezes
-from bnlint.freezing import Training, Writes, backbones, compiled_elsewhere, courses, in_inference_mode, trainings
+from bnlint.freezing import (
+    Training,
+    Writes,
+    backbones,
+    compiled_elsewhere,
+    courses,
+    in_inference_mode,
+    late_writes,
+    may_have_weights,
+    trainings,
+)
 from bnlint.handwritten import OwnNormalization, OwnWeight, call_of_class, own_normalizations
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Unknown, Value
@@ -135,12 +145,14 @@ __all__ = [
     "is_made_up",
     "is_meta_learning",
     "is_repeated",
+    "late_writes",
     "left_behind",
     "loaded",
     "lost_without_context",
     "low_precision",
     "made_at_run_time",
     "may_be_learnt",
+    "may_have_weights",
     "may_read",
     "missed_freezes",
     "mode_calls",

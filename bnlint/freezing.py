@@ -144,6 +144,37 @@ def compiled_elsewhere(training: Training) -> bool:
     return any(own & event.snapshot.keys() for event in others)
 
 
+def late_writes(program: Program) -> Iterator[tuple[Training, Event]]:
+    """The flags that callbacks write when a ``fit`` has read them, of layers that it would train otherwise."""
+    for history, found in courses(program):
+        for training in found:
+            if training.compiled is None or compiled_elsewhere(training):
+                continue
+            model, order = training.event.target, training.event.order
+            if any(each.kind == "compile" and each.target is model and each.order > order for each in history):
+                continue
+            for event in history:
+                if event.kind == "trainable" and event.during is training.event and _differs(training, event):
+                    yield training, event
+
+
+def _differs(training: Training, event: Event) -> bool:
+    wanted = bool(event.value.value) if isinstance(event.value, Const) and not event.value.assumed else None
+    known = {id(layer) for layer in training.layers if may_have_weights(training.program, layer)}
+    return wanted is not None and any(id(layer) in known and training.used(layer) is (not wanted) for layer in event.affected)
+
+
+def may_have_weights(program: Program, layer: LayerV) -> bool:
+    """Whether a layer may have weights of its own to be trained: a model has none, nor has a class of Keras that initializes none."""
+    if isinstance(layer, ModelV):
+        return False
+    info = program.info(layer)
+    if info is None or layer.own_class is not None:
+        return True
+    names = [each.name for each in info.parameters(program.generation(layer))]
+    return any(name.endswith("initializer") or name in ("layer", "cell", "weights_path") for name in names)
+
+
 # -- who set a flag ----------------------------------------------------------------------------------------------
 
 

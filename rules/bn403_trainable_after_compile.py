@@ -2,12 +2,14 @@
 
 ## What it does
 Reports a `trainable` that is written after `compile` and ignored by a later `fit` of the same model, because nothing compiles it
-again in between.
+again in between; also one that a callback writes while `fit` runs, as for an unfreezing after some epochs.
 
 ## Why is this bad?
 A compiled model keeps the flags that it had when its first `fit` began (Keras 3) or when it was compiled (Keras 2). What is written
 later has no effect, without a warning: a freeze after the first `fit` leaves the statistics moving (measured: by 0.61) and gamma
-training, an unfreeze trains nothing (0.00). On JAX the second `fit` raises. `summary()` shows the new split all the same.
+training, an unfreeze trains nothing (0.00). On JAX the second `fit` raises. `summary()` shows the new split all the same. In a callback
+only what is written before the first step counts (measured: an unfreeze in `on_train_begin` trains the layer, one in a later
+`on_epoch_begin` moves it by 0.0).
 
 ## Bad
 ```python
@@ -49,7 +51,7 @@ learning rate may have to be smaller.
 ## Limits
 Silent for own training loops, `run_eagerly=True`, models that share the layers with another compiled model (the halves of a GAN),
 models that code out of sight may have compiled, and, under Keras 3, for what is written between `compile` and the first `fit`: it
-takes effect.
+takes effect. Layers without weights are nothing to train. Of callbacks those are followed that `fit` gets in sight.
 
 ## Verify
 The flags when the model was compiled against those at the `fit`.
@@ -69,7 +71,6 @@ from bnlint.api import (
     Event,
     Finding,
     LayerV,
-    ModelV,
     Program,
     Related,
     Rule,
@@ -77,6 +78,8 @@ from bnlint.api import (
     Training,
     Writes,
     compiled_elsewhere,
+    late_writes,
+    may_have_weights,
     recompiling_fix,
     report,
     trainings,
@@ -99,11 +102,19 @@ def check(program: Program) -> Iterator[Finding]:
         related = (Related(training.compiled.span, "compiled here"), Related(training.event.span, "trained here"))
         fix = recompiling_fix(training.compiled, training.event)
         yield report(RULE, event.span, message(training, event), related=related, fix=fix)
+    for training, event in late_writes(program):
+        if event.span not in reported:
+            reported.add(event.span)
+            text = (
+                "this has no effect on the fit that is running, whose flags were read at its first step; "
+                "end the fit, write the flags, compile the model again, and go on with another fit"
+            )
+            yield report(RULE, event.span, text, related=(Related(training.event.span, "trained here"),))
 
 
 def is_changed(training: Training, layer: LayerV) -> bool:
-    """Whether a layer would be trained otherwise if its model had been compiled again; a model alone has no weights."""
-    return not isinstance(layer, ModelV) and {training.used(layer), training.now(layer)} == {True, False}
+    """Whether a layer would be trained otherwise if its model had been compiled again."""
+    return may_have_weights(training.program, layer) and {training.used(layer), training.now(layer)} == {True, False}
 
 
 def last(writes: Writes, layer: LayerV) -> Event | None:

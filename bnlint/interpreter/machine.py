@@ -117,6 +117,8 @@ class Machine:
         self.instantiated: dict[ast.AST, list[tuple[ClassV, Arguments]]] = {}
         self.cuts: dict[Span, str] = {}
         self.effects = 0
+        self.running: Event | None = None
+        """The ``fit`` whose callbacks are being called."""
         self.weights_read = False
         """Whether the program reads a list of weights, so that what is made of them is followed."""
         self.watched: dict[ast.AST, bool] = {}
@@ -380,7 +382,7 @@ class Machine:
     def event(self, kind: EventKind, target: Value, site: CallSite, **details: Any) -> Event:
         """Record an event."""
         self.order += 1
-        event = Event(kind, target, self.context(site), order=self.order, **details)
+        event = Event(kind, target, self.context(site), order=self.order, during=self.running, **details)
         self.world.events.append(event)
         return event
 

@@ -253,6 +253,8 @@ class Event:
     snapshot: dict[int, tuple[LayerV, Value]] = field(default_factory=dict)
     certain: bool = True
     order: int = 0
+    during: Event | None = None
+    """The ``fit`` that goes on meanwhile, and whose callback does it behind the first step."""
 
     @property
     def span(self) -> Span:

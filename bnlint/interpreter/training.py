@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bnlint.interpreter.callbacks import before_training, in_evaluation, in_training
 from bnlint.interpreter.datasets import seen_by_fit
 from bnlint.interpreter.dispatch import CallSite, method
 from bnlint.interpreter.flows import remembered
@@ -77,7 +78,14 @@ def model_event(m: Machine, site: CallSite, model: ModelV, arguments: Arguments)
         event.value = losses_with_gradients(m, model, arguments, site)
     if kind in (*TRAINS, "evaluate", "predict"):
         realise(m, model)
+        if kind == "fit":
+            before_training(m, event, model, site)
+            event.snapshot = snapshot(m, model)
         run_forward(m, model, arguments, site, kind in TRAINS)
+        if kind == "fit":
+            in_training(m, event, model, site)
+        else:
+            in_evaluation(m, event, model, site)
     if kind == "predict":
         made = unknown("predictions")
         m.flow(made, [model, *arguments.values()])
