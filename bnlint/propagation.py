@@ -151,7 +151,7 @@ def parameter_of(layer: LayerV) -> str | None:
 
 def has_training(function: FunctionV) -> bool:
     """Whether a function has a parameter that is called ``training``."""
-    parameters = function.node.args
+    parameters = function.signed.node.args
     return any(each.arg == "training" for each in (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs))
 
 
@@ -164,6 +164,7 @@ def default_of(layer: LayerV) -> bool | None:
 
 def training_default(function: FunctionV) -> Value | None:
     """The default of a function's parameter ``training``."""
+    function = function.signed
     names = [each.arg for each in (*function.node.args.posonlyargs, *function.node.args.args)]
     defaults = dict(zip(names[len(names) - len(function.defaults) :], function.defaults))
     return {**defaults, **function.keyword_defaults}.get("training")

@@ -115,24 +115,24 @@ def _default(m: Machine, site: CallSite, arguments: Arguments, positional: bool)
         default = Const({"store_true": False, "store_false": True}.get(str(kind)))
     elif isinstance(default, Const) and isinstance(default.value, str) and "type" in keywords:
         default = settle(m, m.call(keywords["type"], Arguments([default], {}), site))
-    return _assumed(default)
+    return assumed(default)
 
 
-def _assumed(value: Value) -> Value:
+def assumed(value: Value) -> Value:
     """A default that a command line may replace."""
     if isinstance(value, Const):
         return Const(value.value, True, value.origin)
     if isinstance(value, TupleV):
-        return TupleV(tuple(_assumed(item) for item in value.items), value.kind, value.fields)
+        return TupleV(tuple(assumed(item) for item in value.items), value.kind, value.fields)
     if isinstance(value, ListV):
-        return ListV([_assumed(item) for item in value.items], value.open, value.kind)
+        return ListV([assumed(item) for item in value.items], value.open, value.kind)
     return value
 
 
 @method(ParserV, "set_defaults")
 def set_defaults(m: Machine, site: CallSite, parser: ParserV, arguments: Arguments) -> Value:
     m.touch(parser)
-    parser.defaults = {**parser.defaults, **{name: _assumed(value) for name, value in arguments.keywords.items()}}
+    parser.defaults = {**parser.defaults, **{name: assumed(value) for name, value in arguments.keywords.items()}}
     parser.open |= arguments.open_keywords
     return NONE
 

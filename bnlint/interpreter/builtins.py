@@ -386,9 +386,11 @@ alias("builtins.chr", "builtins.unichr")
 @native("builtins.bool")
 def bool_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     value = settle(m, arguments.positional[0]) if arguments.positional else const(False)
+    if isinstance(value, Const):
+        return Const(bool(value.value), True, value.origin) if value.assumed else const(bool(value.value))
     known = m.known_truth(value)
     if known is not None:
-        return Const(known, True) if isinstance(value, Const) and value.assumed else const(known)
+        return const(known)
     return derive(m, "not", ("not", part(value)))
 
 

@@ -67,6 +67,25 @@ def define_class(m: Machine, node: ast.ClassDef, frame: Frame) -> Value:
     return decorated
 
 
+def made_class(m: Machine, site: CallSite, name: Value, bases: Value, attributes: Value) -> ClassV | None:
+    """The class that ``type(name, bases, attributes)`` makes; None where a part of it is not known."""
+    if not isinstance(name, Const) or not isinstance(bases, TupleV) or not isinstance(attributes, DictV) or attributes.open:
+        return None
+    found: dict[str, Value] = {}
+    for key, value in attributes.items.values():
+        if not isinstance(key, Const) or not isinstance(key.value, str):
+            return None
+        found[key.value] = value
+    node = ast.ClassDef(str(name.value), [], [], [], [])
+    if hasattr(site.node, "lineno"):
+        ast.copy_location(node, site.node)
+    cls = ClassV(node, site.frame.module, node.name, bases.items, found)
+    cls.mro = (cls, *_linearise(list(bases.items)))
+    for value in found.values():
+        _own(value, cls)
+    return cls
+
+
 def _own(value: Value, cls: ClassV) -> None:
     if isinstance(value, FunctionV) and value.owner is None:
         value.owner = cls

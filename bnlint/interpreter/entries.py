@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bnlint.interpreter.calls import run_function
+from bnlint.interpreter.cells import in_running_order
 from bnlint.interpreter.classes import instantiate
 from bnlint.interpreter.courses import run_courses
 from bnlint.interpreter.dispatch import CallSite
@@ -39,10 +40,11 @@ class Entries:
         """Run a module's body; a statement that raises does not end it, for the fault may be in our reading."""
         module.loaded = True
         frame = Frame(module, module.scope)
+        statements = in_running_order(module.tree.body) if module.source.cells else module.tree.body
 
         def body() -> None:
             finished = True
-            for statement in module.tree.body:
+            for statement in statements:
                 try:
                     self.m.execute([statement], frame)
                 except Raised:

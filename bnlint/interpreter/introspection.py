@@ -8,6 +8,7 @@ import numbers
 import types
 from collections.abc import Hashable
 
+from bnlint.interpreter.classes import made_class
 from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.modules import member
@@ -126,7 +127,11 @@ def type_of(m: Machine, value: Value) -> Value:
 
 @native("builtins.type")
 def type_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    """``type(value)``; a class made by a call is not followed."""
+    """``type(value)``, and a class made by ``type(name, bases, attributes)``."""
+    if len(arguments.positional) == 3 and not arguments.open_positional:
+        made = made_class(m, site, *(settle(m, each) for each in arguments.positional))
+        if made is not None:
+            return made
     if len(arguments.positional) != 1 or arguments.open_positional:
         m.escape_all(arguments.values())
         return unknown("a class made by a call")

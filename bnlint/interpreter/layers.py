@@ -292,7 +292,7 @@ def _training_position(m: Machine, layer: LayerV) -> int | None:
     if own is not None:
         function = own.find("call")
         if isinstance(function, FunctionV):
-            names = [each.arg for each in function.node.args.args[1:]]
+            names = [each.arg for each in function.signed.node.args.args[1:]]
             return names.index("training") if "training" in names else None
         return None
     if isinstance(layer, ModelV):
@@ -335,7 +335,7 @@ def _inside(site: CallSite, call: Call) -> CallSite:
 
 def _leave_out_mode(function: FunctionV, layer: LayerV, arguments: Arguments) -> None:
     """Keras keeps ``training`` to itself where ``call`` has no parameter of that name; Keras 2 hands it to ``**kwargs``."""
-    parameters = function.node.args
+    parameters = function.signed.node.args
     names = {each.arg for each in (*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs)}
     if "training" not in names and not (layer.generation == "2" and parameters.kwarg is not None):
         arguments.keywords.pop("training", None)
@@ -343,7 +343,7 @@ def _leave_out_mode(function: FunctionV, layer: LayerV, arguments: Arguments) ->
 
 def _fill_passed_on(function: FunctionV, arguments: Arguments) -> None:
     """A ``training`` or ``mask`` parameter that no caller sets gets what Keras passes on."""
-    parameters = function.node.args
+    parameters = function.signed.node.args
     names = {each.arg for each in (*parameters.args, *parameters.kwonlyargs)}
     given = {*arguments.keywords, *(each.arg for each in parameters.args[: len(arguments.positional)])}
     for name, value in (("training", TRAINING), ("mask", MASK)):

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from bnlint.interpreter import argument_parsers, itertools_natives, operator_natives, python_attributes
+from bnlint.interpreter import argument_parsers, command_lines, itertools_natives, operator_natives, python_attributes
 from bnlint.interpreter.dispatch import CallSite, attributes, calls, native
 from bnlint.interpreter.iteration import items_of, iterable
 from bnlint.interpreter.machine import Machine
@@ -22,6 +22,7 @@ from bnlint.interpreter.values import (
     Arguments,
     Const,
     DictV,
+    FunctionV,
     InstanceV,
     ListV,
     Mutable,
@@ -36,7 +37,7 @@ from bnlint.interpreter.values import (
     unknown,
 )
 
-__all__ = ["argument_parsers", "itertools_natives", "operator_natives", "python_attributes"]
+__all__ = ["argument_parsers", "command_lines", "itertools_natives", "operator_natives", "python_attributes"]
 
 IDENTITY = SymbolV("functools.identity")
 """Stands for a decorator that hands on what it decorates."""
@@ -54,13 +55,17 @@ def identity(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 
 @native("functools.wraps")
 def wraps(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    """``@wraps(f)``: the wrapper itself."""
-    return IDENTITY
+    """``@wraps(f)``: the wrapper, which remembers what it wraps."""
+    return PartialV(SymbolV("functools.update_wrapper"), (), {"wrapped": first(m, arguments, 0, "wrapped")})
 
 
 @native("functools.update_wrapper")
 def update_wrapper(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    return first(m, arguments, 0, "wrapper")
+    wrapper, wrapped = first(m, arguments, 0, "wrapper"), arguments.get(1, "wrapped")
+    if isinstance(wrapper, FunctionV) and wrapped is not None and wrapped is not wrapper:
+        m.touch(wrapper)
+        wrapper.attributes = {**wrapper.attributes, "__wrapped__": wrapped}
+    return wrapper
 
 
 @native("functools.lru_cache")
@@ -301,7 +306,7 @@ def environment(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """A variable of the environment: its default is assumed."""
     default = settle(m, arguments.get(1, "default") or NONE)
     if isinstance(default, Const) and default.value is not None:
-        return Const(default.value, True)
+        return Const(default.value, True, default.origin)
     return derive(m, "environ", part(first(m, arguments, 0, "key")))
 
 

@@ -150,6 +150,9 @@ class ModuleV(Value):
     module: Module
 
 
+WRAPPERS = 20
+"""Decorators of one function that are looked through."""
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -170,6 +173,17 @@ class FunctionV(Mutable):
     @property
     def name(self) -> str:
         return self.qualname.rpartition(".")[2]
+
+    @property
+    def signed(self) -> FunctionV:
+        """The function whose parameters ``inspect`` tells: the one behind ``functools.wraps``, else itself."""
+        function = self
+        for _ in range(WRAPPERS):
+            inner = function.attributes.get("__wrapped__")
+            if not isinstance(inner, FunctionV):
+                break
+            function = inner
+        return function
 
     def save(self) -> Any:
         return dict(self.attributes)
