@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bnlint.names import shown
+
 _CODES = r"BN\d{3}(?:[ \t,]+BN\d{3})*"
 _MARK = re.compile(
     rf"[ \t]*#[ \t]*(?=BN|later:)(?P<now>{_CODES})?(?:[ \t]*(?:#[ \t]*)?later:[ \t]*(?P<later>{_CODES}))?[ \t]*$", re.MULTILINE
 )
+_NAMES = re.compile(r"\{names:\s+([a-z -]+)\}")
 _FENCE = re.compile(r"^```python[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -38,8 +41,9 @@ class Page:
 
 
 def parse_page(docstring: str) -> Page:
-    """Split a docstring at its ``## `` headings."""
-    head, *rest = re.split(r"^## +", docstring.strip() + "\n", flags=re.MULTILINE)
+    """Split a docstring at its ``## `` headings; ``{names: evaluation}`` stands for the words of a group of names."""
+    text = _NAMES.sub(lambda each: shown(each[1]), docstring.strip())
+    head, *rest = re.split(r"^## +", text + "\n", flags=re.MULTILINE)
     sections = {}
     for part in rest:
         name, _, body = part.partition("\n")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-ARCHITECTURES = re.compile(r"resnet|efficientnet|densenet|mobilenet|xception|darknet|inception|yolo|regnet|hgnet", re.IGNORECASE)
-"""Architectures with batch normalization."""
+from bnlint.names import NAMES
 
-DATA = re.compile(r"imagenet|coco|pascal|voc|ade20k|cityscapes", re.IGNORECASE)
-"""What such models were trained on."""
+ARCHITECTURES = re.compile("|".join(NAMES["architectures of presets"]), re.IGNORECASE)
+DATA = re.compile("|".join(NAMES["data of presets"]), re.IGNORECASE)
 
 
 def is_preset_with_batchnorm(name: str) -> bool:

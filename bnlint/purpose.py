@@ -1,4 +1,4 @@
-"""The names by which rules guess what code is for. Every guess by a name goes through here."""
+"""What names tell of the purpose of code. Every guess by a name goes through here; the names are in :mod:`bnlint.names`."""
 
 from __future__ import annotations
 
@@ -6,128 +6,31 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from bnlint.interpreter.records import Context
+from bnlint.names import NAMES
 
 Purpose = Literal["evaluation", "training", "recalibration", "generation"]
 
-WORDS: dict[str, Purpose] = {
-    **dict.fromkeys(
-        [
-            "test",
-            "tests",
-            "testing",
-            "val",
-            "valid",
-            "validate",
-            "validation",
-            "eval",
-            "evaluate",
-            "evaluation",
-            "evaluator",
-            "predict",
-            "predicts",
-            "prediction",
-            "predictions",
-            "predictor",
-            "infer",
-            "inference",
-            "score",
-            "scoring",
-            "accuracy",
-            "metric",
-            "metrics",
-            "holdout",
-            "dev",
-            "classify",
-            "psnr",
-            "ssim",
-            "auc",
-            "benchmark",
-            "uncertainty",
-            "mc",
-        ],
-        "evaluation",
-    ),
-    **dict.fromkeys(
-        [
-            "train",
-            "trains",
-            "trainer",
-            "training",
-            "fit",
-            "pretrain",
-            "finetune",
-            "learn",
-            "update",
-            "optimize",
-            "grad",
-            "grads",
-            "gradient",
-            "gradients",
-            "loss",
-            "losses",
-        ],
-        "training",
-    ),
-    **dict.fromkeys(
-        [
-            "recalibrate",
-            "recalibration",
-            "calibrate",
-            "calibration",
-            "adapt",
-            "refresh",
-            "warmup",
-            "warm",
-            "recompute",
-            "reestimate",
-            "bn",
-        ],
-        "recalibration",
-    ),
-    **dict.fromkeys(
-        [
-            "generate",
-            "generates",
-            "generator",
-            "sample",
-            "samples",
-            "sampler",
-            "sampling",
-            "gan",
-            "stylize",
-            "translate",
-            "synthesize",
-        ],
-        "generation",
-    ),
-}
+WORDS: dict[str, Purpose] = {word: each for each in get_args(Purpose) for word in NAMES[each]}
 """What a word in the name of a function, a data set or a loop's variable says about the purpose."""
 
-PARTS_OF_DATA = frozenset(
-    ("test", "tests", "testing", "val", "valid", "validate", "validation", "eval", "evaluate", "evaluation", "holdout", "dev",
-     "train", "trains", "training", "trainer", "fit", "pretrain", "finetune")
-)  # fmt: skip
-"""The words that say which part of the data is meant: they tell more than what is computed from it."""
-
-META_LEARNING = frozenset(("maml", "fomaml", "reptile", "meta", "inner"))
-"""The words that say that a model is trained to be trained: its inner steps leave the moving statistics alone on purpose."""
-
-UNIT_TESTS = re.compile(r"\b(?:unittest|pytest|TestCase|absltest|test_combinations)\b")
-"""Words of a file of unit tests."""
-
-LOADERS = (
-    "load_weights", "set_weights", "load_model", "from_pretrained", "from_preset", "restore", "latest_checkpoint", "assign",
-    "load_own_variables", "load_state_dict", "load_checkpoint", "load_pretrained", "load_pretrained_weights", "load_weights_from",
-)  # fmt: skip
-"""The names of functions that give layers weights."""
-
-NORMALIZATION = re.compile(r"bn|batch|norm", re.IGNORECASE)
-"""What a text holds by which code picks normalizations among layers: a part of their name, or of their class's."""
-BATCH_SIZES = ("batch_size", "batchsize", "batch_sz", "bsize", "batch", "bs", "BATCH_SIZE", "_batch_size", "nb_batch", "n_batch")
-"""The parameters and attributes by which a generator or a sequence of batches says how many samples a batch has."""
+PARTS_OF_DATA = frozenset(NAMES["parts of data"])
+META_LEARNING = frozenset(NAMES["meta-learning"])
+UNIT_TESTS = re.compile(rf"\b(?:{'|'.join(NAMES['unit tests'])})\b")
+LOADERS = NAMES["loaders"]
+NORMALIZATION = re.compile("|".join(NAMES["normalizations"]), re.IGNORECASE)
+BATCH_SIZES = NAMES["batch sizes"]
+AVERAGES = frozenset(NAMES["averages"])
+LOSSES: dict[str, Literal["classifier", "regressor"]] = {
+    **dict.fromkeys(NAMES["losses of classifiers"], "classifier"),
+    **dict.fromkeys(NAMES["losses of regressors"], "regressor"),
+}
+KEPT = frozenset(NAMES["kept"])
+MOMENTS = frozenset(NAMES["moments"])
+BATCHNORM_NAME = re.compile(r"[Bb]atch_?[Nn]orm|BN(?![a-z])|(?:^|_)bn(?:_|$|\d)")
+"""A class of such a name is taken for a batch normalization."""
 
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -244,13 +147,6 @@ def in_gradient(context: Context) -> bool:
     )
 
 
-AVERAGES = frozenset(
-    ("ema", "emas", "average", "averages", "averaged", "averaging", "avg", "polyak", "swa", "shadow", "teacher", "momentum", "moving",
-     "target", "snapshot", "best", "sync", "copy", "federated", "fedavg")
-)  # fmt: skip
-"""The words in the names of functions, classes and what they assign that tell weights which are kept beside those of the model."""
-
-
 def averages(context: Context) -> bool:
     """Whether the names around tell that weights are averaged, or kept beside the model's own."""
     for each in context.chain():
@@ -269,16 +165,6 @@ def _names_assigned(statement: ast.stmt | None) -> Iterator[str]:
         yield from _names(target)
 
 
-LOSSES: dict[str, Literal["classifier", "regressor"]] = {
-    **dict.fromkeys(
-        ["crossentropy", "entropy", "bce", "cce", "scce", "wbce", "focal", "dice", "jaccard", "iou", "tversky", "hinge"],
-        "classifier",
-    ),
-    **dict.fromkeys(["mse", "rmse", "mae", "mape", "msle", "rmsle", "huber", "logcosh", "poisson"], "regressor"),
-}
-"""What a word in the name of a project's own loss says about the outputs that it is for."""
-
-
 def role_of_loss(name: str) -> Literal["classifier", "regressor"] | None:
     """What the outputs are that a function called so is the loss of; None where the words of the name do not agree."""
     found = {LOSSES[word] for word in words(name) if word in LOSSES}
@@ -290,13 +176,6 @@ def is_meta_learning(context: Context) -> bool:
     functions = [each.function for each in context.chain() if each.function is not None]
     names = [name for each in functions for name in (each.name, each.owner.name if each.owner is not None else "")]
     return any(META_LEARNING.intersection(words(name)) for name in names)
-
-
-KEPT = frozenset(("moving", "running", "ema", "pop", "population", "global", "mov", "run", "tracked", "accumulated"))
-MOMENTS = frozenset(("mean", "means", "var", "variance", "vars", "std", "average", "avg", "sigma", "mu", "stddev"))
-"""A weight whose name has a word of both is a moving statistic."""
-BATCHNORM_NAME = re.compile(r"[Bb]atch_?[Nn]orm|BN(?![a-z])|(?:^|_)bn(?:_|$|\d)")
-"""A class of such a name is taken for a batch normalization."""
 
 
 def is_named_statistic(name: str) -> bool:

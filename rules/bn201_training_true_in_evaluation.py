@@ -38,11 +38,10 @@ def evaluate(dataset, metric):
 The fix passes `training=False`. It is unsafe: the results change, which is its purpose.
 
 ## Limits
-What code is for is guessed from names: functions, loops and data called `test`, `val`, `valid`, `validation`, `eval`, `evaluate`,
-`predict`, `infer`, `inference`, `score`, `accuracy`, `metric`, `holdout`, `dev`, `classify`, `psnr`, `ssim`, `auc`, `benchmark`,
-`uncertainty` or `mc` (Monte Carlo) are evaluation; `train`, `fit`, `learn`, `update`,
-`grad` or `loss` are training; `calibrate`, `adapt`, `refresh`, `warm`, `bn` are recalibration; `generate`, `sample`, `gan` are
-generation. The nearest name that tells decides; in a file of unit tests, names say nothing. Silent for a call whose
+What code is for is guessed from words in the names of functions, loops and data. Evaluation: {names: evaluation}. Training:
+{names: training}. Recalibration: {names: recalibration}. Generation: {names: generation}. The nearest name that tells
+decides, and in one name the part of the data ({names: parts of data}). In a file of unit tests, which has one of {names: unit tests},
+names say nothing. Silent for a call whose
 result is thrown away, for one that a gradient needs, for recalibration, for generators that are sampled (reported with
 `pedantic = true` in `[tool.bnlint.training-true-in-evaluation]`), for models that have no batch normalization or a frozen one, and for models that are not known.
 

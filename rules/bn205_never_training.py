@@ -50,8 +50,8 @@ out. It is unsafe: the model trains in another way than before, which is its pur
 
 ## Limits
 Silent for a backbone or a layer whose weights are loaded, where `training=False` keeps what was learnt; where the mode is what a caller
-chose or depends on a condition on the mode, where the normalization may be frozen, in code for inference, and under Keras 3 in a
-functional model, where `fit` overrides the constant.
+chose or depends on a condition on the mode, where the normalization may be frozen, in code for inference (as the words {names: evaluation}
+in the names around tell), and under Keras 3 in a functional model, where `fit` overrides the constant.
 
 ## Verify
 One `fit`: statistics that do not move while gamma does confirm the finding.

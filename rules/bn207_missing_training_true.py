@@ -56,7 +56,7 @@ Silent for gradients that are not applied to the model (saliency, adversarial ex
 gradient reaches the loss (penalties), for the other network of a GAN step, for outputs that go through `stop_gradient`, for models
 without batch normalization or with one that is frozen, always training by itself, or not known, for a mode that is
 not known, for the normalizations of a pretrained backbone, which keep their statistics that way, and for meta-learning: a gradient
-inside another one of the same model, or functions with "maml", "reptile", "meta" or "inner" in their names.
+inside another one of the same model, or functions and classes with {names: meta-learning} in their names.
 
 ## Verify
 Runs the step once: moving statistics that do not move while gamma does confirm the finding.

@@ -33,7 +33,7 @@ model.compile("adam", "mse")
 
 ## Limits
 Silent for Keras 2, inside a `call`, where the normalizations stay frozen, where their weights may come from elsewhere and no training is in
-sight, where the layer is also called without the constant, in functions whose names speak of evaluation, and for pretrained backbones,
+sight, where the layer is also called without the constant, in code whose names speak of evaluation ({names: evaluation}), and for pretrained backbones,
 which BN401 reports.
 
 ## Verify

@@ -59,8 +59,8 @@ in a class, by a factory, or for other places, too.
 Silent where nothing in sight tells what the output is for: a model that is neither compiled nor trained by a loop with a known loss, or whose
 loss is not known or compares outputs of models (embeddings, projectors, backbones), and a model whose output feeds another one, as a
 generator's does. A normalization as the last layer of a regressor is reported where the model is fitted in sight. A loss of
-the project's own is known by the words of its name: crossentropy, entropy, bce, cce, scce, wbce, focal, dice, jaccard, iou, tversky, hinge for a
-classifier; mse, rmse, mae, mape, msle, rmsle, huber, logcosh, poisson for a regressor.
+the project's own is known by the words of its name: {names: losses of classifiers} for a
+classifier; {names: losses of regressors} for a regressor.
 
 ## Verify
 The range and the sums of the outputs: probabilities outside 0 and 1 confirm the finding.

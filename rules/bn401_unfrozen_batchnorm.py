@@ -39,8 +39,8 @@ The fix freezes the normalizations behind the statement that unfreezes them, or 
 training changes, which is its purpose.
 
 ## Limits
-Presets of keras_hub and keras_cv count by their names: an architecture (`resnet`, `efficientnet`, `densenet`, `mobilenet`, `xception`,
-`darknet`, `inception`, `yolo`, `regnet`, `hgnet`) and what it was trained on (`imagenet`, `coco`, `pascal`, `voc`, `ade20k`, `cityscapes`).
+Presets of keras_hub and keras_cv count by their names: an architecture ({names: architectures of presets}) and what it was trained on
+({names: data of presets}).
 Silent for `weights=None`, for backbones without batch normalization (VGG, ConvNeXt), where the layers are frozen when the model is
 compiled or trained, where `fit` or the `train_step` runs them in inference mode, and where weights, flags or the backbone are not
 known. Training a whole backbone on a large data set with large batches is legitimate: ignore the rule there.

@@ -35,8 +35,7 @@ model.compile("adam", "sparse_categorical_crossentropy")
 The fix drops `trainable=False` where the constructor has it. It is unsafe: the layer trains, which is its purpose.
 
 ## Limits
-Silent where any weights are loaded in sight (by a name such as `load_weights`, `set_weights`, `from_pretrained`, `load_model`,
-`restore`, `assign`), where the layers before the normalization are frozen with it (networks of random features, the other half of a GAN),
+Silent where any weights are loaded in sight (by one of {names: loaders}), where the layers before the normalization are frozen with it (networks of random features, the other half of a GAN),
 where it is trained at any time, where no training is in sight, and where flags are not known.
 
 ## Verify

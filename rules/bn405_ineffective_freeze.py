@@ -39,7 +39,7 @@ The fix goes over the layers below the model, too, or picks by the class of the 
 its purpose.
 
 ## Limits
-What is picked is told from the condition: a class whose name holds `BatchNorm`, or a text that holds `bn`, `batch` or `norm`. Silent for
+What is picked is told from the condition: a class whose name holds `BatchNorm`, or a text that holds one of {names: normalizations}. Silent for
 loops that pick nothing, for those that meet a normalization, where the layers or their names are not known, and in a `try`.
 
 ## Verify

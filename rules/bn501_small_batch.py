@@ -54,10 +54,9 @@ def train(x, y, batch_size=2):
 
 ## Limits
 Silent for `predict` and `evaluate`, for validation data, for layers that are frozen or run in inference mode, for sizes that are not
-known, and in unit tests. A default of a parameter or of the command line counts, and the message says so. The batches of a generator
-function or of a `Sequence` are known by the arrays that it makes, or by a parameter or attribute named `batch_size`, `batchsize`,
-`batch_sz`, `bsize`, `batch`, `bs`, `nb_batch` or `n_batch`. Convolutions give batch normalization every position of a picture, which
-makes a small batch less harmful, but never as good as a large one.
+known, and in unit tests (files with one of {names: unit tests}). A default of a parameter or of the command line counts, and the message says so. The batches of a generator
+function or of a `Sequence` are known by the arrays that it makes, or by a parameter or attribute named one of {names: batch sizes}.
+Convolutions give batch normalization every position of a picture, which makes a small batch less harmful, but never as good as a large one.
 
 ## Verify
 Compares what the model gives in training mode with what it gives in inference, in batches of this size.

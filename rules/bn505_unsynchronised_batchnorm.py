@@ -61,7 +61,8 @@ The fix passes `synchronized=True`. It is unsafe: the layers normalize with othe
 for each other at each of them.
 
 ## Limits
-Silent where the batch is not known, where the batch per replica is known to be 16 or more, for a strategy of one device, and on JAX,
+Silent where the batch is not known, where the batch per replica is known to be 16 or more, for a strategy of one device, in unit tests (files with
+one of {names: unit tests}), and on JAX,
 where a batch is always normalized as a whole (and `synchronized=True` raises).
 
 ## Verify

@@ -54,8 +54,7 @@ and the statistics with it. There is no fix where a list is bound to a name, for
 Silent for models of unknown content, models without batch normalization or with a frozen one, gradients and what is made of them,
 weights of one model only (decay, clipping), optimizers, and where the same function copies `non_trainable_weights` or the moving
 statistics, too, or the target is called with `training=True`, so that it has statistics of its own. A list of one model's weights that
-is only combined with other values is an average where the names around say so: ema, average, avg, polyak, swa, shadow, teacher,
-momentum, moving, target, snapshot, best, sync, copy, federated.
+is only combined with other values is an average where the names around say so: {names: averages}.
 
 ## Verify
 The moving statistics of the source are compared with those of the copy behind the statement.

@@ -60,8 +60,7 @@ class OwnBatchNorm(keras.layers.Layer):
 
 ## Limits
 A layer is one of these where it computes a mean and a variance over the batch, normalises with a root, and keeps weights that are assigned
-from them or whose names have a word of each of: moving, running, ema, pop, population, global, mov, run, tracked, accumulated; mean, var,
-variance, std, average, avg, sigma, mu. A class with batch norm or BN in its name is one with either half. Silent where a flag,
+from them or whose names have one word of {names: kept} and one of {names: moments}. A class with batch norm or BN in its name is one with either half. Silent where a flag,
 a weight or an axis is not known, for layers that only apply fixed statistics, and for weights that other code in the class assigns.
 
 ## Verify

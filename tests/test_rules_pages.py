@@ -11,6 +11,7 @@ import pytest
 
 from bnlint.config import Configurations
 from bnlint.finding import Finding
+from bnlint.names import NAMES
 from bnlint.page import marks, parse_page, without_marks
 from bnlint.registry import LoadedRule, load
 from bnlint.run import Check, check
@@ -120,3 +121,11 @@ def test_marks_are_read_at_line_ends_only() -> None:
     text = "a  # BN301\nb # BN101, BN202\n# BN301 is one\nc  # x  # BN401\nd # later: BN304\ne  # BN101  later: BN502 BN510\n"
     assert marks(text) == {(1, "BN301"), (2, "BN101"), (2, "BN202"), (4, "BN401"), (6, "BN101")}
     assert without_marks(text) == "a\nb\n# BN301 is one\nc  # x\nd\ne\n"
+
+
+def test_names_by_which_rules_guess_stand_in_one_place_and_on_the_pages() -> None:
+    pages = {loaded.rule.code: loaded for loaded in RULES}
+    text = "".join(loaded.docstring for loaded in RULES)
+    assert set(re.findall(r"\{names:\s+([a-z -]+)\}", text)) == set(NAMES)
+    assert "`psnr`, `ssim`" in pages["BN201"].page.sections["Limits"]
+    assert not any("{names" in loaded.page.text() for loaded in RULES)
