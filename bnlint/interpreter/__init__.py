@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def new_machine(project: Project, keras_version: str = "auto") -> Machine:
     """A machine for a project, with everything registered that it can interpret."""
     from bnlint.interpreter import (  # noqa: F401  each registers what it interprets
+        array_math,
         configuration,
         datasets,
         expressions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from bnlint.interpreter.data import ArrayV, BatchV, Number, StatisticV, Step, array, like, rows_of, with_rows
+from bnlint.interpreter.data import ArrayV, BatchV, MaskV, Number, StatisticV, Step, array, like, rows_of, with_rows
 from bnlint.interpreter.dispatch import ITEMS, CallSite
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import part
@@ -24,9 +24,13 @@ def data_subscript(m: Machine, container: Value, index: Value, site: CallSite) -
         part_of_it = _part(m, container, index, site)
         m.flow(part_of_it, [container])
         return part_of_it
+    if isinstance(container, ListV) and container.kind == "array":
+        from bnlint.interpreter.array_math import as_data, is_new_axis
+
+        return _part(m, as_data(container), index, site) if is_new_axis(index) else None
     first = index.items[0] if isinstance(index, TupleV) and index.items else index
     if isinstance(container, Unknown) and type(container) is Unknown:
-        rows = _sliced(None, first, site) if isinstance(first, SliceV) else rows_of(first) if isinstance(first, ArrayV) else None
+        rows = _sliced(None, first, site) if isinstance(first, SliceV) else rows_of(first) if isinstance(first, ArrayV) and not isinstance(first, MaskV) else None
         if isinstance(first, Const) and first.value is None:
             rows = Number(1)
         found = array(rows=rows, steps=(), root=("of", container.term))
@@ -56,7 +60,7 @@ def _part(m: Machine, value: ArrayV, index: Value, site: CallSite) -> Value:
         and all(isinstance(each, Const) and isinstance(each.value, str) for each in first.items)
     ):
         return like(value, rows=value.rows, steps=value.steps, constant=value.constant)
-    rows = rows_of(first) if isinstance(first, (ArrayV, ListV)) else None
+    rows = rows_of(first) if isinstance(first, (ArrayV, ListV)) and not isinstance(first, MaskV) else None
     return like(
         value,
         shape=with_rows(value.shape, rows) if len(picks) == 1 else None,
@@ -145,8 +149,14 @@ def data_operator(m: Machine, op: type[ast.operator], left: Value, right: Value,
     if not isinstance(left, ArrayV) and not isinstance(right, ArrayV):
         return None
     base, other = (left, right) if isinstance(left, ArrayV) else (right, left)
-    if not isinstance(base, ArrayV) or not isinstance(other, (ArrayV, Const, StatisticV)):
-        return None
+    if not isinstance(base, ArrayV) or not isinstance(other, (ArrayV, Const, StatisticV)) or op is ast.MatMult:
+        from bnlint.interpreter.array_math import is_data, product, together
+
+        if op is ast.MatMult:
+            return product(m, left, right)
+        return together(m, [left, right]) if is_data(other) else None
+    if base.shape == () and isinstance(other, ArrayV):
+        base, other = other, base
     shape = base.shape if not isinstance(other, ArrayV) else shapes.broadcast([base.shape, other.shape])
     rows = base.rows if base.rows is None or not isinstance(other, ArrayV) else _wider(base.rows, other.rows)
     constant = base.constant and isinstance(other, (Const, StatisticV))

@@ -65,6 +65,11 @@ class ArrayV(Unknown):
 
 
 @dataclass(slots=True, eq=False)
+class MaskV(ArrayV):
+    """What a comparison of an array gives: an array for each sample, by which some can be chosen."""
+
+
+@dataclass(slots=True, eq=False)
 class BatchV(ArrayV):
     """A batch of which nothing but its size is known: an array, or several that can be taken apart."""
 

@@ -6,8 +6,10 @@ import ast
 from collections.abc import Callable
 
 from bnlint.interpreter import budget
+from bnlint.interpreter.array_math import data_comparison, together
 from bnlint.interpreter.array_parts import data_operator, data_subscript
 from bnlint.interpreter.containers import put, subscript
+from bnlint.interpreter.data import ArrayV
 from bnlint.interpreter.dispatch import CallSite, evaluates
 from bnlint.interpreter.iteration import as_item, rest, unknown_item
 from bnlint.interpreter.layer_loops import items_met, note_loop
@@ -187,6 +189,8 @@ def unary_operation(m: Machine, node: ast.UnaryOp, frame: Frame) -> Value:
         return const(not known) if known is not None else derive(m, "not", term_of(value))
     site = CallSite(node, frame)
     found = tensor_operator(m, ast.Sub, Const(0), value, site, "negative")
+    if found is None and isinstance(value, ArrayV):
+        found = together(m, [value])
     return found if found is not None else unary(m, type(node.op), value, site)
 
 
@@ -237,7 +241,7 @@ def comparison(m: Machine, node: ast.Compare, frame: Frame) -> Value:
         right = m.eval(part, frame)
         result = tensor_comparison(m, type(operator), left, right, site)
         if result is None:
-            result = compare(m, type(operator), left, right, site)
+            result = data_comparison(m, type(operator), left, right) or compare(m, type(operator), left, right, site)
         known = m.known_truth(result)
         if known is False:
             return FALSE

@@ -18,7 +18,7 @@ def _statistic(name: str) -> Callable[[Machine, CallSite, ArrayV, Arguments, int
         axis = m.resolve(arguments.get(index, "axis") or const(None))
         axes = [axis.value] if isinstance(axis, Const) else [getattr(each, "value", -1) for each in getattr(axis, "items", [])]
         if None not in axes and 0 not in axes:
-            return unknown("a statistic of each sample")
+            return like(value, rows=value.rows)
         return StatisticV(fresh(), name, name, (name, value.term, tuple(axes)), Fit(name, value, m.context(site)))
 
     return run
