@@ -9,6 +9,7 @@ from typing import Any
 
 from bnlint.interpreter import budget, containers, dict_methods, introspection
 from bnlint.interpreter.data import ArrayV, DatasetV, rows_of
+from bnlint.interpreter.data import arrays_in, dataset_in
 from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.iteration import (
     is_endless,
@@ -241,6 +242,10 @@ def next_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     special = m.special_method(value, "__next__")
     if special is not None:
         return m.call(special, Arguments([], {}), site)
+    if dataset_in(value) is not None:
+        found = unknown_item(m, value, 0, site)
+        if arrays_in(found):
+            return found
     if default is not None:
         m.escape(default)
     m.escape(value)

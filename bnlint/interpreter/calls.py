@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.dispatch import NATIVES, CallSite, calls, method, native
+from bnlint.interpreter.iteration import RestV
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.scope import Frame, Scope
 from bnlint.interpreter.signals import ReturnSignal, StopGenerator
@@ -153,7 +154,7 @@ def run_function(m: Machine, function: FunctionV, arguments: Arguments, site: Ca
     except StopGenerator:
         return ListV(frame.yields or [], open=True, kind="iterator", names=names)
     if frame.yields is not None:
-        return ListV(frame.yields, kind="iterator", names=names)
+        return ListV(frame.yields, any(isinstance(each, RestV) for each in frame.yields), kind="iterator", names=names)
     return result
 
 

@@ -361,8 +361,11 @@ def yield_(m: Machine, node: ast.Yield, frame: Frame) -> Value:
 
 @evaluates(ast.YieldFrom)
 def yield_from(m: Machine, node: ast.YieldFrom, frame: Frame) -> Value:
-    items = m.items(m.eval(node.value, frame), CallSite(node, frame))
-    _yield(m, items if items is not None else [unknown("yielded")], frame)
+    value, site = m.resolve(m.eval(node.value, frame)), CallSite(node, frame)
+    items = m.items(value, site)
+    if items is None and isinstance(value, ListV):
+        items = [*value.items, rest()]
+    _yield(m, items if items is not None else [unknown_item(m, value, 0, site), rest(value)], frame)
     return unknown("result of a generator")
 
 
