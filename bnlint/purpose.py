@@ -40,6 +40,11 @@ def words(name: str) -> list[str]:
     return [part.lower() for part in PART.findall(name)]
 
 
+def words_beside_parts(text: str) -> tuple[str, ...]:
+    """The words of a text but those that name a part of the data: what files for training and testing have in common."""
+    return tuple(word for word in words(text) if word not in PARTS_OF_DATA)
+
+
 def purpose_of_name(name: str) -> Purpose | None:
     """The purpose that a function's name tells; recalibration beats all else, and two others that disagree tell nothing.
 

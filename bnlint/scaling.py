@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bnlint.batches import argument, argument_span
 from bnlint.finding import Span
-from bnlint.interpreter.data import ArrayV, DatasetV, Fit, Step, arrays_in, dataset_in
+from bnlint.interpreter.data import ArrayV, DatasetV, Fit, Reading, Step, arrays_in, dataset_in
 from bnlint.interpreter.records import Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ListV, TupleV, Unknown, Value
 from bnlint.program import Program
@@ -127,6 +127,8 @@ def _is_same(one: Fit, other: Fit) -> bool:
 
 def _are_alike(one: ArrayV | DatasetV, other: ArrayV | DatasetV) -> bool:
     """Whether two data sets come from one source, so that what is done to one should be done to the other."""
+    if isinstance(one.root, Reading) and isinstance(other.root, Reading):
+        return one.root.is_like(other.root)
     return one.root is not None and one.root == other.root
 
 

@@ -54,7 +54,9 @@ def train(x, y):
 ## Limits
 Silent where the way of one of the two from their common source to the model cannot be followed, for pipelines, for targets, and for
 statistics of each sample. Data from different sources are compared only in what was fitted on them: one of two files may
-have been scaled before. Scaling by the smallest and largest value of the data is followed for scalers only.
+have been scaled before. Files are one source where one call reads them, as a helper does that is called for each, or where the words of
+their names differ in the part of the data alone (train, training, val, valid, validation, test, testing, eval, evaluation, dev, holdout).
+Scaling by the smallest and largest value of the data is followed for scalers only.
 
 ## Verify
 There is no experiment: what is wrong is in the data, which `verify` does not have.

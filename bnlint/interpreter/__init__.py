@@ -25,6 +25,7 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
         numpy_arrays,
         numpy_natives,
         phases,
+        readers,
         reflection,
         scalers,
         splits,

@@ -267,4 +267,3 @@ def data_comparison(m: Machine, op: type[ast.cmpop], left: Value, right: Value) 
 
 def _is_number(value: Value) -> bool:
     return isinstance(value, Const) and isinstance(value.value, (int, float))
-

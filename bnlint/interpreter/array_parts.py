@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any
 
-from bnlint.interpreter.data import ArrayV, BatchV, MaskV, Number, StatisticV, Step, array, like, rows_of, with_rows
+from bnlint.interpreter.data import ArrayV, BatchV, MaskV, Number, Reading, StatisticV, Step, array, like, rows_of, with_rows
 from bnlint.interpreter.dispatch import ITEMS, CallSite
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import part
@@ -13,6 +14,7 @@ from bnlint.interpreter.records import Context
 from bnlint.interpreter.values import Const, ListV, SliceV, TupleV, Unknown, Value
 from bnlint.keras_api import shapes
 from bnlint.keras_api.shapes import UNKNOWN
+from bnlint.purpose import words_beside_parts
 
 # -- parts of arrays ---------------------------------------------------------------------------------------------
 
@@ -30,7 +32,13 @@ def data_subscript(m: Machine, container: Value, index: Value, site: CallSite) -
         return _part(m, as_data(container), index, site) if is_new_axis(index) else None
     first = index.items[0] if isinstance(index, TupleV) and index.items else index
     if isinstance(container, Unknown) and type(container) is Unknown:
-        rows = _sliced(None, first, site) if isinstance(first, SliceV) else rows_of(first) if isinstance(first, ArrayV) and not isinstance(first, MaskV) else None
+        rows = (
+            _sliced(None, first, site)
+            if isinstance(first, SliceV)
+            else rows_of(first)
+            if isinstance(first, ArrayV) and not isinstance(first, MaskV)
+            else None
+        )
         if isinstance(first, Const) and first.value is None:
             rows = Number(1)
         found = array(rows=rows, steps=(), root=("of", container.term))
@@ -51,6 +59,9 @@ def _part(m: Machine, value: ArrayV, index: Value, site: CallSite) -> Value:
     if isinstance(first, Const):
         if first.value is None:
             return like(value, shape=shape, rows=Number(1), steps=value.steps, constant=value.constant)
+        if isinstance(first.value, str) and isinstance(value.root, Reading) and value.steps == ():
+            root = replace(value.root, keys=(*value.root.keys, words_beside_parts(first.value)))
+            return array(None, value.rows, (), root)
         if isinstance(first.value, str) or first.value is Ellipsis:
             return like(value, rows=value.rows, steps=value.steps if first.value is Ellipsis else None, constant=value.constant)
         return like(value, shape=shape, steps=value.steps, constant=value.constant)

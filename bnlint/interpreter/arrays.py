@@ -147,6 +147,8 @@ def keeps(path: str) -> None:
             step = Step(path, path) if path.endswith("convert_image_dtype") else None
             keep = value.shape if not path.endswith(("squeeze", "resize", "rgb")) else None
             return scaled(like(value, shape=keep, rows=value.rows, constant=value.constant), value.steps, step)
+        if isinstance(value, ListV) and value.grown:
+            return uncounted(value)
         if isinstance(value, ListV) and path in ("numpy.array", "numpy.asarray", "numpy.stack") and not value.open:
             found = plain(m, site, arguments) if plain is not None else None
             if isinstance(found, Unknown) or found is None:
@@ -159,6 +161,13 @@ def keeps(path: str) -> None:
 
 for _path in (*SAME, "numpy.stack"):
     keeps(_path)
+
+
+def uncounted(value: ListV) -> ArrayV:
+    """An array of as many samples as a list holds to which a loop of unknown length added them."""
+    first = next((each for each in value.items if isinstance(each, ArrayV)), None)
+    shape = first.shape if first is not None else None
+    return array((UNKNOWN, *shape) if shape is not None else None)
 
 
 def scaled(value: ArrayV, before: tuple[Step, ...] | None, step: Step | None = None) -> ArrayV:
@@ -196,6 +205,8 @@ def joins(path: str) -> None:
         given = m.resolve(arguments.positional[0]) if arguments.positional else None
         axis = m.resolve(arguments.get(1, "axis") or const(0))
         parts = list(given.items) if isinstance(given, (ListV, TupleV)) and not getattr(given, "open", False) else []
+        if isinstance(given, ListV) and given.grown and any(isinstance(each, ArrayV) for each in parts):
+            return array()
         if not any(isinstance(each, ArrayV) for each in parts) or any(not isinstance(each, (ArrayV, ListV)) for each in parts):
             return plain(m, site, arguments) if plain is not None else other(m, site, arguments)
         arrays = arrays_in(given)

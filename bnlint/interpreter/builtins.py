@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bnlint.interpreter import budget, containers, dict_methods, introspection
-from bnlint.interpreter.data import ArrayV, DatasetV, rows_of
-from bnlint.interpreter.data import arrays_in, dataset_in
+from bnlint.interpreter.data import ArrayV, DatasetV, arrays_in, dataset_in, rows_of
 from bnlint.interpreter.dispatch import CallSite, native
 from bnlint.interpreter.iteration import (
     is_endless,
+    is_grown,
     is_long,
     items_of,
     iterable,
@@ -52,6 +52,8 @@ __all__ = ["containers", "dict_methods", "introspection", "unknown_item"]
 @native("builtins.len")
 def len_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     value = first(m, arguments)
+    if isinstance(value, ListV) and value.grown and all(isinstance(each, (Const, Unknown)) for each in value.items):
+        return derive(m, "len", part(value))
     if isinstance(value, (TupleV, ListV, DictV, SetV)):
         return size_of(m, value)
     if isinstance(value, Const):
@@ -71,7 +73,7 @@ def list_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     items = items_of(m, value, site)
     if items is not None:
         charge(m, len(items))
-        return ListV(items)
+        return ListV(items, grown=is_grown(value))
     if isinstance(value, ListV):
         return ListV(list(value.items), open=True)
     special = m.special_method(value, "__iter__")

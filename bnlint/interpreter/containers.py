@@ -14,6 +14,7 @@ from bnlint.interpreter.iteration import IterableV, RestV, items_of, iterable, l
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.operators import binary
 from bnlint.interpreter.pure import charge, charge_items, cut, derive, evaluate, part, raised, settle
+from bnlint.interpreter.scope import Frame
 from bnlint.interpreter.values import (
     Arguments,
     ClassV,
@@ -355,12 +356,21 @@ def has_gap(m: Machine, container: ListV) -> bool:
     return any(isinstance(item, RestV) for item in container.items)
 
 
+def note_growth(container: ListV, frame: Frame | None) -> None:
+    """Whether a loop that began after the list was made, and whose rounds nobody counts, adds to it."""
+    while frame is not None and not container.grown:
+        container.grown = any(loop.tick > container.born for loop in frame.loops)
+        frame = frame.caller
+
+
 def extend(m: Machine, container: ListV, values: Value, site: CallSite) -> None:
     """Append all items of an iterable."""
     values = settle(m, values)
     items = list(values.items) if isinstance(values, ListV) else items_of(m, values, site)
     m.touch(container)
     m.changed()
+    note_growth(container, site.frame)
+    container.grown |= isinstance(values, ListV) and values.grown
     if items is not None and len(container.items) + len(items) > budget.ITEMS:
         cut(m, site, "a list is too big")
         m.escape(values)

@@ -52,6 +52,22 @@ class Step:
     context: Context | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read from a file: by which function, by what words but those that name a part of the data, in which call; ``keys``
+    are what was taken out of it."""
+
+    reader: str
+    words: tuple[str, ...]
+    place: Span
+    keys: tuple[tuple[str, ...], ...] = ()
+
+    def is_like(self, other: Reading) -> bool:
+        """Whether both are data of one kind: read by one call, or from files whose names differ in the part of the data alone."""
+        same = self.reader == other.reader and self.keys == other.keys
+        return same and (self.place == other.place or bool(self.words) and self.words == other.words)
+
+
 @dataclass(slots=True, eq=False)
 class ArrayV(Unknown):
     """An array, a data frame or a batch of one. ``steps``: how the data that ``root`` names were scaled; None: not known."""
@@ -178,7 +194,7 @@ def rows_of(value: Value | None, depth: int = 4) -> Number | None:
     if isinstance(value, ArrayV):
         return value.rows
     if isinstance(value, ListV) and value.kind == "array":
-        return None if value.open else Number(len(value.items))
+        return None if value.open or value.grown else Number(len(value.items))
     if not depth:
         return None
     found = (rows_of(item, depth - 1) for item in parts_of(value))

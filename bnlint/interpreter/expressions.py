@@ -11,7 +11,7 @@ from bnlint.interpreter.array_parts import data_operator, data_subscript
 from bnlint.interpreter.containers import put, subscript
 from bnlint.interpreter.data import ArrayV
 from bnlint.interpreter.dispatch import CallSite, evaluates
-from bnlint.interpreter.iteration import as_item, rest, unknown_item
+from bnlint.interpreter.iteration import as_item, is_grown, rest, unknown_item
 from bnlint.interpreter.layer_loops import items_met, note_loop
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.modules import BUILTIN_NAMES, from_star
@@ -404,6 +404,7 @@ def _collect(m: Machine, node: ast.ListComp | ast.GeneratorExp, frame: Frame, fo
     found.open = not _comprehend(
         m, node.generators, frame, lambda inner: found.items.append(m.eval(node.elt, inner)), met=met, over=over
     )
+    found.grown = any(map(is_grown, over))
     if met is not None and over:
         note_loop(m, node, frame, over[-1], met, not found.open, found)
 

@@ -167,6 +167,14 @@ def iterate_lazily(m: Machine, value: IterableV, site: CallSite) -> Iterator[Val
 
 ITERATORS[IterableV] = iterate_lazily
 
+
+def is_grown(value: Value) -> bool:
+    """Whether an iterable has as many items as a list to which a loop of unknown length added them."""
+    if isinstance(value, ListV):
+        return value.grown
+    return isinstance(value, IterableV) and any(map(is_grown, value.parts))
+
+
 ENDLESS = frozenset({"count", "cycle", "repeat"})
 
 

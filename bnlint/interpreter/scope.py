@@ -107,3 +107,5 @@ class Loop:
     iterable: Value | None
     round: int = 0
     known: bool = True
+    tick: int = 0
+    """When its present round began, where the number of its rounds is not known."""

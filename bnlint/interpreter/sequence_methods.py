@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from bnlint.interpreter import budget
 from bnlint.interpreter.comparisons import dictionary_key, equal, truth_of
-from bnlint.interpreter.containers import extend, has_gap, lose
+from bnlint.interpreter.containers import extend, has_gap, lose, note_growth
 from bnlint.interpreter.dispatch import METHODS, CallSite, method
 from bnlint.interpreter.iteration import RestV, as_item, items_of, list_item, rest
 from bnlint.interpreter.machine import Machine
@@ -46,6 +46,7 @@ def append(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -> Val
     value = as_item(m, first(m, arguments), CallSite(arguments.nodes.get(0, site.node), site.frame))
     m.touch(self)
     m.changed()
+    note_growth(self, site.frame)
     if len(self.items) >= budget.ITEMS:
         cut(m, site, "a list is too big")
         m.escape(value)
@@ -83,6 +84,7 @@ def insert(m: Machine, site: CallSite, self: ListV, arguments: Arguments) -> Val
     m.touch(self)
     m.changed()
     charge(m, len(self.items))
+    note_growth(self, site.frame)
     self.items.insert(index.value, value)
     return NONE
 

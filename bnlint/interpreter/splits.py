@@ -60,7 +60,7 @@ def train_test_split(m: Machine, site: CallSite, arguments: Arguments) -> Value:
 
 
 def _length(value: Value) -> Number | None:
-    return Number(len(value.items)) if isinstance(value, ListV) and not value.open else None
+    return Number(len(value.items)) if isinstance(value, ListV) and not value.open and not value.grown else None
 
 
 def _parts(m: Machine, arguments: Arguments, rows: Number | None) -> tuple[Number | None, Number | None]:

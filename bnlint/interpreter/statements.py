@@ -10,9 +10,10 @@ from bnlint.interpreter import budget
 from bnlint.interpreter.calls import make_function
 from bnlint.interpreter.classes import define_class
 from bnlint.interpreter.containers import inplace
+from bnlint.interpreter.data import ArrayV
 from bnlint.interpreter.dispatch import CallSite, executes
 from bnlint.interpreter.expressions import operate
-from bnlint.interpreter.iteration import unknown_item
+from bnlint.interpreter.iteration import is_grown, unknown_item
 from bnlint.interpreter.layer_loops import items_met, note_loop
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.modules import execute_import, execute_import_from
@@ -22,6 +23,7 @@ from bnlint.interpreter.scope import Frame, Loop
 from bnlint.interpreter.signals import BreakSignal, ContinueSignal, Raised, ReturnSignal
 from bnlint.interpreter.targets import assign, bind, delete
 from bnlint.interpreter.values import (
+    CLOCK,
     NONE,
     Arguments,
     Const,
@@ -68,6 +70,8 @@ def augmented_assignment(m: Machine, node: ast.AugAssign, frame: Frame) -> None:
     result = inplace(m, type(node.op), left, right, site)
     if result is None:
         result = operate(m, type(node.op), left, right, site)
+        if isinstance(left, ArrayV):
+            left.steps = None  # other names of the same array change with it
     assign(m, node.target, result, frame)
 
 
@@ -251,6 +255,8 @@ def _rounds(m: Machine, node: ast.For, items: Iterator[Value], loop: Loop, frame
         for number, item in enumerate(items):
             m.step()
             loop.round = number
+            if not loop.known or loop.iterable is not None and is_grown(loop.iterable):
+                loop.tick = next_round()
             if start - m.steps > budget.LOOP_STEPS:
                 m.cut(CallSite(node, frame), "a loop takes too many steps")
                 break
@@ -269,6 +275,12 @@ def _rounds(m: Machine, node: ast.For, items: Iterator[Value], loop: Loop, frame
     finally:
         frame.loops.remove(loop)
     return False
+
+
+def next_round() -> int:
+    """Another round of a loop begins of which nobody knows how many rounds it has."""
+    CLOCK.rounds += 1
+    return CLOCK.rounds
 
 
 def _state(m: Machine, frame: Frame, skip: ast.expr | None = None) -> tuple[object, ...]:
@@ -300,6 +312,8 @@ def while_(m: Machine, node: ast.While, frame: Frame) -> None:
             test = m.eval(node.test, frame)
             known = m.known_truth(test)
             endless = isinstance(node.test, ast.Constant)
+            if known is None or endless:
+                loop.tick = next_round()
             if known is False:
                 break
             if (known is None or endless) and number >= budget.ROUNDS:

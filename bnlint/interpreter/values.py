@@ -48,6 +48,8 @@ class Clock:
     """Which run is going on: what a run makes itself need not be undone behind it."""
 
     epoch = 0
+    rounds = 0
+    """How many rounds of loops have begun whose number is not known."""
 
 
 CLOCK = Clock()
@@ -86,12 +88,15 @@ class ListV(Mutable):
     """The model whose layers these are."""
     names: dict[str, Value] | None = None
     """The names inside the generator function that yields these."""
+    grown: bool = False
+    """A loop of which nobody knows how many rounds it has gave it items: those of the first ones stand for all."""
+    born: int = field(default_factory=lambda: CLOCK.rounds, init=False, repr=False)
 
     def save(self) -> Any:
-        return list(self.items), self.open
+        return list(self.items), self.open, self.grown
 
     def restore(self, state: Any) -> None:
-        self.items, self.open = state
+        self.items, self.open, self.grown = state
 
 
 @dataclass(slots=True, eq=False)
