@@ -7,7 +7,7 @@ from bnlint.batches import Run, accumulations, all_steps, in_unit_test, is_made_
 from bnlint.copies import WeightCopy, averaged_evaluations, unset_clones, weight_copies
 from bnlint.edits import with_keyword, without_keywords
 from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
-from bnlint.forwarding import calls_without_mode, mode_of_the_model, mode_parameter, modes_handed_on
+from bnlint.forwarding import calls_without_mode, fixing_callers, mode_of_the_model, mode_parameter, modes_handed_on
 from bnlint.freeze_loops import MissedFreeze, missed_freezes
 from bnlint.freezing import (
     Training,
@@ -130,6 +130,7 @@ __all__ = [
     "expects_an_error",
     "explicit_nones",
     "fixed_modes",
+    "fixing_callers",
     "freezing_fix",
     "frozen_from_scratch",
     "functions_around",

@@ -5,21 +5,25 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bnlint.finding import Span
-from bnlint.interpreter.layers import TRAINING
-from bnlint.interpreter.records import Call, LayerV
+from bnlint.interpreter.records import Call, Context, LayerV
 from bnlint.interpreter.values import Const, Term
 from bnlint.program import Program
+from bnlint.propagation import hands_on, on_mode
+from bnlint.purpose import MODE
 
 
 @dataclass(slots=True)
 class FixedMode:
-    """The applications at one place, all in the same mode: inside a ``call``, or under Keras 2 in a graph."""
+    """The applications at one place that run in the same mode whatever their model does: inside a ``call``, or under Keras 2 in a
+    graph. ``partly``: other callers of the function around it pass the mode on."""
 
     span: Span
     training: bool
     calls: list[Call]
+    partly: bool
 
 
 @dataclass(slots=True)
@@ -29,22 +33,49 @@ class _Place:
     chosen: set[bool | None] = field(default_factory=set)
     sides: dict[Term, set[bool]] = field(default_factory=dict)
 
+    @property
+    def mode(self) -> bool | None:
+        """The one mode in which the calls there run; None where there are several, or it is reached on one side of a condition only."""
+        known = len(self.modes) == 1 and self.chosen <= self.modes and all(len(sides) == 2 for sides in self.sides.values())
+        return next(iter(self.modes)) if known else None
+
 
 def fixed_modes(program: Program) -> Iterator[FixedMode]:
-    """The places where layers are called in a mode that is a constant, and no caller's choice.
+    """The places where layers are called in a mode that is a constant, and no choice of who calls the model.
 
-    A place that is reached on one side only of a condition on the mode is none of them.
+    A helper of a ``call`` has a place for each of its callers. One that is reached on one side only of a condition on the mode is none.
     """
-    places: dict[Span, _Place] = {}
+    places: dict[tuple[Span, ...], _Place] = {}
     for world in program.worlds:
-        sides = {term: side for term, side in world.decisions.items() if _on_mode(term)}
+        sides = {term: side for term, side in world.decisions.items() if on_mode(term)}
         for call in world.calls:
-            if call.layer is not None and (call.parent is not None or _in_graph(program, call)):
-                _note(program, places.setdefault(call.span, _Place()), call, sides)
-    for span, place in places.items():
-        mode = next(iter(place.modes)) if len(place.modes) == 1 else None
-        if mode is not None and place.chosen <= place.modes and all(len(sides) == 2 for sides in place.sides.values()):
-            yield FixedMode(span, mode, place.calls)
+            if call.layer is not None and (call.parent is not None or _in_graph(program, call)) and not hands_on(call):
+                _note(program, places.setdefault(_path(call), _Place()), call, sides)
+    at: dict[Span, list[_Place]] = {}
+    for path, place in places.items():
+        if place.modes:
+            at.setdefault(path[0], []).append(place)
+    for span, found in at.items():
+        for mode in (True, False):
+            fixed = [place for place in found if place.mode is mode]
+            if fixed:
+                yield FixedMode(span, mode, [call for place in fixed for call in place.calls], len(fixed) < len(found))
+
+
+def _path(call: Call) -> tuple[Span, ...]:
+    """A place as it was reached within the model around it."""
+    return tuple(each.span for each in _inside_model(call)) or (call.span,)
+
+
+def _inside_model(call: Call) -> list[Context]:
+    """Where a call is, and the calls of helpers and layers around it, up to the one of the outermost model."""
+    found: list[Context] = []
+    for each in call.context.chain():
+        around = each.layer_call
+        if around is None or (around.parent is None and each.node is around.context.node):
+            break
+        found.append(each)
+    return found
 
 
 def always(program: Program, training: bool) -> Iterator[tuple[FixedMode, list[LayerV]]]:
@@ -82,18 +113,21 @@ def _note(program: Program, place: _Place, call: Call, sides: dict[Term, bool]) 
         place.modes.add(_fixed(program, call))
 
 
-def _on_mode(term: object) -> bool:
-    return term == TRAINING.term or (isinstance(term, tuple) and any(_on_mode(part) for part in term))
-
-
 def _fixed(program: Program, call: Call) -> bool | None:
     """The constant mode of one application; None where it follows its model."""
     training, layer = call.training, call.layer
     if training.kind != "constant" or training.value is None or layer is None or getattr(training.source, "assumed", False):
         return None
-    if call.parent is None and not (program.generation(layer) == "2" and is_literal(call)):
+    if call.parent is None and (program.generation(layer) != "2" or not (is_literal(call) or _is_trained(program, call))):
         return None
     return bool(training.value)
+
+
+def _is_trained(program: Program, call: Call) -> bool:
+    """Whether the function that builds a graph is called in sight, and the layer of a call is in a model that is trained."""
+    layer, around = call.layer, call.context.chain()
+    called = around[0].function is None or (around[0].caller is not None and isinstance(around[0].caller.node, ast.Call))
+    return called and any(id(layer) in event.snapshot for event in program.events("compile", "fit", "train_on_batch"))
 
 
 def is_literal(call: Call) -> bool:
@@ -105,16 +139,40 @@ def is_literal(call: Call) -> bool:
 
 def _is_callers_choice(call: Call) -> bool:
     """Whether the mode may be what the outermost model was called with."""
-    if call.parent is None or is_literal(call) or call.training.kind != "constant":
+    if call.parent is None or call.training.kind != "constant":
         return False
     outer = call
     while outer.parent is not None:
         outer = outer.parent
-    if outer.training.kind in ("constant", "unknown") or any(each is call.training.source for each in outer.arguments.values()):
+    told = outer.training.kind in ("constant", "unknown")
+    if told and (outer.training.value is None or _depends_on_mode(call)):
+        return True
+    if is_literal(call):
+        return False
+    if any(each is call.training.source for each in outer.arguments.values()):
         return True
     origin = call.training.source.origin if isinstance(call.training.source, Const) else None
+    if origin is None:
+        return told
     around = {each.function.node for each in outer.context.chain() if each.function is not None}
-    return origin is not None and any(origin[1] is node for function in around for node in ast.walk(function))
+    return any(origin[1] is node for function in around for node in ast.walk(function))
+
+
+def _depends_on_mode(call: Call) -> bool:
+    """Whether a function on the way from the model to a call has a condition that speaks of the mode."""
+    return any(each.function is not None and _has_condition_on_mode(each.function.node) for each in _inside_model(call))
+
+
+@lru_cache(maxsize=2_000)
+def _has_condition_on_mode(function: ast.AST) -> bool:
+    tests = [node.test for node in ast.walk(function) if isinstance(node, (ast.If, ast.IfExp, ast.While))]
+    tests = [test for test in tests if not _asks_for_none(test)]
+    return any(isinstance(part, ast.Name) and MODE.search(part.id) for test in tests for part in ast.walk(test))
+
+
+def _asks_for_none(test: ast.expr) -> bool:
+    """Whether a test only asks whether anything was given."""
+    return isinstance(test, ast.Compare) and isinstance(test.comparators[0], ast.Constant) and test.comparators[0].value is None
 
 
 def normalizations(program: Program, call: Call) -> list[LayerV]:

@@ -43,6 +43,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "batch sizes": (
         "batch_size", "batchsize", "batch_sz", "bsize", "batch", "bs", "BATCH_SIZE", "_batch_size", "nb_batch", "n_batch",
     ),
+    # parts of the name of a variable by which code asks whether it is training
+    "modes": ("train", "phase", "mode", "infer", "eval", "test", "predict", "learn"),
     # words that tell weights which are kept beside those of the model
     "averages": (
         "ema", "emas", "average", "averages", "averaged", "averaging", "avg", "polyak", "swa", "shadow", "teacher", "momentum",

@@ -88,7 +88,7 @@ def _resolved(program: Program, call: Call, layer: LayerV, flag: _Context, conte
     training = call.training
     if training.kind == "unknown":
         return _Context("unknown", call)
-    if training.kind == "forwarded" or _hands_on(call):
+    if training.kind == "forwarded" or hands_on(call):
         return flag
     if training.kind == "constant" and _counts(program, layer, training.value):
         return _Context(_mode_of(program, call, world), call)
@@ -106,7 +106,7 @@ def _counts(program: Program, layer: LayerV, value: object) -> bool:
     return True
 
 
-def _hands_on(call: Call) -> bool:
+def hands_on(call: Call) -> bool:
     """Whether a constant is the very one that the call around was given."""
     parent = call.parent
     source = call.training.source
@@ -245,7 +245,7 @@ def explicit_nones(program: Program) -> Iterator[Call]:
         if not _is_in_training(world):
             continue
         for call in world.calls:
-            none = call.training.kind == "constant" and call.training.value is None and not _hands_on(call)
+            none = call.training.kind == "constant" and call.training.value is None and not hands_on(call)
             if none and call.parent is not None and call.layer is not None and _counts(program, call.layer, None):
                 yield call
 

@@ -21,6 +21,7 @@ META_LEARNING = frozenset(NAMES["meta-learning"])
 UNIT_TESTS = re.compile(rf"\b(?:{'|'.join(NAMES['unit tests'])})\b")
 LOADERS = NAMES["loaders"]
 NORMALIZATION = re.compile("|".join(NAMES["normalizations"]), re.IGNORECASE)
+MODE = re.compile("|".join(NAMES["modes"]), re.IGNORECASE)
 BATCH_SIZES = NAMES["batch sizes"]
 AVERAGES = frozenset(NAMES["averages"])
 LOSSES: dict[str, Literal["classifier", "regressor"]] = {

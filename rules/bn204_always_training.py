@@ -69,20 +69,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Call, Finding, Fix, Program, Rule, Span, always, mode_of_the_model, report, true_in_graph
+from bnlint.api import Call, Finding, Fix, Program, Rule, Span, always, fixing_callers, mode_of_the_model, report, true_in_graph
 
 RULE = Rule(code="BN204", name="always-training", severity="error", fix="unsafe", supersedes=("BN203",))
 
 
 def check(program: Program) -> Iterator[Finding]:
     for place, _ in always(program, True):
-        call = place.calls[0]
+        call, callers = place.calls[0], fixing_callers(place.calls)
         assert call.layer is not None
+        whom = f", for the caller in line {callers[0].span.line}" if place.partly and callers else ""
         message = (
-            f"{program.name(call.layer)} always runs in training mode: predictions depend on the other samples of their batch and "
+            f"{program.name(call.layer)} always runs in training mode{whom}: predictions depend on the other samples of their batch and "
             "overwrite the moving statistics; pass on the mode of the model"
         )
-        yield report(RULE, place.span, message, fix=fix(call))
+        yield report(RULE, place.span, message, related=callers, fix=fix(call))
     reported: set[Span] = set()
     for call in true_in_graph(program):
         assert call.layer is not None

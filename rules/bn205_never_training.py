@@ -65,7 +65,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, Fix, Program, Rule, always, loaded, may_be_learnt, mode_of_the_model, purpose, report
+from bnlint.api import (
+    Finding,
+    Fix,
+    Program,
+    Rule,
+    always,
+    fixing_callers,
+    loaded,
+    may_be_learnt,
+    mode_of_the_model,
+    purpose,
+    report,
+)
 
 RULE = Rule(code="BN205", name="never-training", severity="error", fix="unsafe", supersedes=("BN203",))
 
@@ -76,11 +88,13 @@ def check(program: Program) -> Iterator[Finding]:
             continue
         if any(loaded(each.layer) or purpose(each.context) == "evaluation" for each in place.calls):
             continue
-        call = place.calls[0]
+        call, callers = place.calls[0], fixing_callers(place.calls)
         assert call.layer is not None
+        whom = f", for the caller in line {callers[0].span.line}" if place.partly and callers else ""
         message = (
-            f"{program.name(call.layer)} always runs in inference mode: its moving statistics stay at 0 and 1 while gamma and beta "
+            f"{program.name(call.layer)} always runs in inference mode{whom}: its moving statistics stay at 0 and 1 while gamma and beta "
             "are trained; pass on the mode of the model"
         )
         edits = mode_of_the_model(call)
-        yield report(RULE, place.span, message, fix=Fix("Pass on the mode of the model", "unsafe", edits) if edits else None)
+        fix = Fix("Pass on the mode of the model", "unsafe", edits) if edits else None
+        yield report(RULE, place.span, message, related=callers, fix=fix)

@@ -210,11 +210,21 @@ def boolean_operation(m: Machine, node: ast.BoolOp, frame: Frame) -> Value:
             open_.append(value)
     if len(open_) == 1:
         return open_[0]
+    mode = _mode_alone(m, open_)
+    if mode is not None:
+        return mode
     if isinstance(open_[-1], (Unknown, Const)) or all(_is_test(value) for value in open_):
         terms = [term_of(value) for value in open_ if m.known_truth(value) is None]
         joined = "or" if stop else "and"
         return derive(m, joined, *terms) if len(terms) > 1 or not stop else derive(m, "either", *map(term_of, open_))
     return _choose(m, open_[:-1], stop, open_[-1], frame)
+
+
+def _mode_alone(m: Machine, values: list[Value]) -> Value | None:
+    """The mode that Keras passes on, where nothing else in ``training and not self.frozen`` is open: it decides alone."""
+    open_ = [value for value in values if m.known_truth(value) is None]
+    mode = open_[0] if len(open_) == 1 else None
+    return mode if isinstance(mode, Unknown) and mode.term[0] == "training" else None
 
 
 def _is_test(value: Value) -> bool:
