@@ -32,9 +32,9 @@ model.compile("adam", "mse")
 ```
 
 ## Limits
-Silent for Keras 2, inside a `call`, where the normalizations stay frozen, where their weights may come from elsewhere and no training is in
-sight, where the layer is also called without the constant, in code whose names speak of evaluation ({names: evaluation}), and for pretrained backbones,
-which BN401 reports.
+Silent for Keras 2, inside a `call`, where the normalizations stay frozen, where their weights may come from elsewhere and no
+training is in sight, where the same model also calls the layer without the constant, where only other models with the layer are
+trained, in code whose names speak of evaluation ({names: evaluation}), and for pretrained backbones, which BN401 reports.
 
 ## Verify
 One `fit`: statistics that move confirm the finding.
