@@ -63,6 +63,7 @@ from bnlint.purpose import expects_an_error, in_gradient, is_meta_learning, purp
 from bnlint.references import Reference
 from bnlint.refreeze import freezing_fix, picking_fix, recompiling_fix
 from bnlint.removal import removal
+from bnlint.returned import returned_unread
 from bnlint.rule import Option, Options, Rule
 from bnlint.running import norm_modes
 from bnlint.scaling import Disagreement, disagreements, standardised_inputs
@@ -178,6 +179,7 @@ __all__ = [
     "removal",
     "replay",
     "report",
+    "returned_unread",
     "runs_of",
     "sharings",
     "shift_ends",

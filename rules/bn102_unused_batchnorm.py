@@ -35,7 +35,7 @@ model = keras.Model(inputs, act)
 ## Limits
 Attributes are reported only of a class whose `call` was followed, and where neither it, its bases and subclasses nor code outside of classes
 reads them; silent where `getattr`, `vars`, `__dict__` or `self.layers` may reach the attribute, where a base class is out of view, and for
-what is returned, given away or put where other code may find it. A whole branch that leads nowhere is not reported.
+what is given away, put where other code may find it, or returned, unless every caller is in sight and drops it. A whole branch that leads nowhere is not reported.
 
 ## Verify
 The layer is not built after a forward pass, or its gamma has no gradient.
@@ -58,11 +58,13 @@ from bnlint.api import (
     ModelV,
     Program,
     Rule,
+    TensorV,
     attributes_with,
     expects_an_error,
     may_read,
     reads_after,
     report,
+    returned_unread,
 )
 
 RULE = Rule(code="BN102", name="unused-batchnorm", severity="error")
@@ -114,22 +116,38 @@ def goes_nowhere(program: Program, call: Call) -> bool:
     if call.setting == "eager" or call.training.kind == "constant" or program.is_uncertain(call.context.function):
         return False
     others = [each for tensor in call.inputs for each in program.consumers(tensor) if each is not call]
-    return bool(others) and is_dead(program, call)
+    ends = any(program.models_ending_in(tensor) or program.aliases(tensor) for tensor in call.inputs)
+    return (bool(others) or ends) and is_dead(program, call)
 
 
 def is_dead(program: Program, call: Call, depth: int = 8) -> bool:
-    """Whether the result of a call gets a name that nobody reads, but for calls of which the same is true."""
-    if any(program.escapes(each) or program.models_ending_in(each) or program.aliases(each) for each in call.outputs):
+    """Whether the result of a call gets a name that nobody reads, but for calls of which the same is true; or is returned to callers
+    that drop it."""
+    if any(goes_on(program, each) for each in call.outputs):
         return False
     consumers = [each for tensor in call.outputs for each in program.consumers(tensor)]
-    name = bound_name(call.context)
-    if not name:
+    if not consumers and call.context.node is not None and returned_unread(program, call.context, call.context.node):
+        return True
+    if any(program.aliases(each) for each in call.outputs):
         return False
-    reads = reads_after(program, call.context, name)
-    if reads is None or not depth or any(call.parent is not each.parent for each in consumers):
+    if not depth or any(call.parent is not each.parent for each in consumers):
         return False
     arguments = {argument for each in consumers if isinstance(each.context.node, ast.Call) for argument in each.context.node.args}
-    return all(read in arguments for read in reads) and all(is_dead(program, each, depth - 1) for each in consumers)
+    name = bound_name(call.context)
+    reads = reads_after(program, call.context, name) if name else [call.context.node] if call.context.node in arguments else None
+    return (
+        reads is not None
+        and all(read in arguments for read in reads)
+        and all(is_dead(program, each, depth - 1) for each in consumers)
+    )
+
+
+def goes_on(program: Program, tensor: TensorV) -> bool:
+    """Whether a tensor leaves the code in sight, is an output of a model, or is so or used as what the layer around gives."""
+    outside = program.aliases(tensor)
+    if program.escapes(tensor) or program.models_ending_in(tensor):
+        return True
+    return any(goes_on(program, each) or program.consumers(each) for each in outside)
 
 
 def bound_name(context: Context) -> str:
