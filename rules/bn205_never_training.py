@@ -49,9 +49,10 @@ The fix passes the mode of the `call` around on, also to a helper whose default 
 out. It is unsafe: the model trains in another way than before, which is its purpose.
 
 ## Limits
-Silent for a backbone or a layer whose weights are loaded, where `training=False` keeps what was learnt; where the mode is what a caller
-chose or depends on a condition on the mode, where the normalization may be frozen, in code for inference (as the words {names: evaluation}
-in the names around tell), and under Keras 3 in a functional model, where `fit` overrides the constant.
+Silent for a backbone or a layer whose weights are loaded, where `training=False` keeps what was learnt; where the mode is what
+a caller chose or depends on a condition on the mode, where the normalization may be frozen, in code for inference (as the words
+{names: evaluation} in the names around tell), and under Keras 3 in a functional model, where `fit` overrides the constant. A
+builder's argument or default counts under Keras 2 where it is called in sight and its model is trained.
 
 ## Verify
 One `fit`: statistics that do not move while gamma does confirm the finding.
