@@ -251,9 +251,37 @@ def backbones(training: Training) -> list[ModelV]:
     layers = training.layers
     found = {id(layer.backbone): layer.backbone for layer in layers if layer.backbone is not None}
     found |= {id(layer): layer for layer in layers if isinstance(layer, ModelV)}
-    loads = [each for each in training.before if each.kind == "load" and each.target is not training.event.target]
+    loads = [each for each in training.before if each.kind == "load" and not _resumes(training, each)]
     loaded = {id(each.target) for each in loads}
-    return [each for each in found.values() if each.weights == "pretrained" or id(each) in loaded]
+    nested = [each for each in found.values() if each.weights == "pretrained" or id(each) in loaded]
+    parts = {id(each.target): each.target for each in loads if id(each.target) not in found and _loads_part(training, each)}
+    return nested + [each for each in parts.values() if isinstance(each, ModelV)]
+
+
+def _resumes(training: Training, load: Event) -> bool:
+    """Whether a training goes on where it stopped: with the weights of all that is trained, or of what is also saved."""
+    event, model = training.event, load.target
+    whole = event.affected if event.kind == "update" else [event.target]
+    return all(each is model for each in whole) or any(each.target is model for each in training.program.events("save"))
+
+
+def _loads_part(training: Training, load: Event) -> bool:
+    """Whether a model shares its layers with the one that is trained, and gave it weights made for another purpose: the one that
+    is trained has weights besides, or not all that was in the file fitted."""
+    program, model = training.program, load.target
+    if not isinstance(model, ModelV) or model.kind not in ("functional", "sequential"):
+        return False
+    own = {id(each) for each in program.all_sublayers(model)}
+    shared = any(id(each) in own for each in training.normalizations)
+    partly = any(is_constant(load.arguments.get(name, Const(False)), True) for name in ("by_name", "skip_mismatch"))
+    return shared and (partly or any(id(each) not in own and _has_weights(program, each) for each in training.layers))
+
+
+def _has_weights(program: Program, layer: LayerV) -> bool:
+    info = program.info(layer)
+    return (
+        info is not None and not isinstance(layer, ModelV) and "kernel_initializer" in {each.name for each in info.parameters()}
+    )
 
 
 def in_inference_mode(program: Program, backbone: ModelV) -> bool:

@@ -42,8 +42,8 @@ training changes, which is its purpose.
 Presets of keras_hub and keras_cv count by their names: an architecture ({names: architectures of presets}) and what it was trained on
 ({names: data of presets}).
 Silent for `weights=None`, for backbones without batch normalization (VGG, ConvNeXt), where the layers are frozen when the model is
-compiled or trained, where `fit` or the `train_step` runs them in inference mode, and where weights, flags or the backbone are not
-known. Training a whole backbone on a large data set with large batches is legitimate: ignore the rule there.
+compiled or trained, where `fit` or the `train_step` runs them in inference mode, where a training goes on with the weights of all that
+is trained or of what is saved in the same run, and where weights, flags or the backbone are not known. Training a whole backbone on a large data set with large batches is legitimate: ignore the rule there.
 
 ## Verify
 One `fit`: statistics inside the backbone that move confirm the finding.

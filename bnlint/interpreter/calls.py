@@ -159,10 +159,12 @@ def run_function(m: Machine, function: FunctionV, arguments: Arguments, site: Ca
 
 
 def _recursion(frame: Frame, function: FunctionV) -> int:
+    """How often a function is on the stack: itself, for the closures that a composition nests are each another one."""
     count = 0
     each: Frame | None = frame
     while each is not None:
-        count += each.function is not None and each.function.node is function.node
+        around = each.function
+        count += around is not None and around.node is function.node and around.scope is function.scope
         each = each.caller
     return count
 

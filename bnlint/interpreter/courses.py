@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -25,7 +26,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
     Each run starts from the same state: what it changes is undone, except, with ``keep``, what the first one does.
     Every side of every condition is taken in at least one run, as far as the budget of worlds goes; where it does
     not, the function with the condition is noted as uncertain. A long course, such as one of many variants of a big
-    model, leaves out conditions of which another entry point has taken both sides.
+    model, leaves out conditions of which another entry point has taken both sides, unless it trains what it makes.
     """
     worlds: list[World] = []
     with _fresh(m) as forks:
@@ -38,7 +39,8 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
         settled = m.settled() if used > budget.LONG_COURSE else frozenset()
         limit = max(budget.FEW_WORLDS, min(budget.WORLDS, budget.COURSE_STEPS // max(1, used)))
         while len(worlds) < limit and (len(worlds) < 2 or any(concerns(m, world) for world in worlds)):
-            forced = _next({key: fork for key, fork in forks.items() if fork.statement not in settled}, tried, len(worlds) == 1)
+            old = frozenset[ast.AST]() if any(_trains(world) for world in worlds) else settled
+            forced = _next(m, {key: fork for key, fork in forks.items() if fork.statement not in old}, tried, len(worlds) == 1)
             if forced is None:
                 break
             worlds.append(_run(m, name, module, parent, action, forced))
@@ -83,17 +85,30 @@ def _concerns(m: Machine, layer: LayerV) -> bool:
     return m.table.issubclass(layer.symbol, BATCHNORM)
 
 
-def _next(forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, bool]]], second: bool) -> dict[Term, bool] | None:
-    """The sides the next run takes: first all those not seen yet at once, then each on the way to it."""
+def _next(m: Machine, forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, bool]]], second: bool) -> dict[Term, bool] | None:
+    """The sides the next run takes: first all those not seen yet at once, then each on the way to it.
+
+    Conditions in functions that cannot reach a normalization, such as those that read data, come last.
+    """
     open_ = [(key, fork) for key, fork in forks.items() if len(fork.sides) < 2]
     if not open_:
         return None
+    open_.sort(key=lambda each: _is_aside(m, each[1]))
     for choice in _choices(open_, second):
         mark = frozenset(choice.items())
         if mark not in tried:
             tried.add(mark)
             return choice
     return None
+
+
+def _trains(world: World) -> bool:
+    return any(event.kind in ("compile", "fit", "train_on_batch", "update") for event in world.events)
+
+
+def _is_aside(m: Machine, fork: Fork) -> bool:
+    function = fork.function
+    return function is not None and bool(m.relevant) and function.qualname.partition(".")[0] not in m.relevant
 
 
 def _choices(open_: list[tuple[Term, Fork]], second: bool) -> Iterator[dict[Term, bool]]:

@@ -59,12 +59,12 @@ class Entries:
         for module in modules:
             if not module.loaded:
                 self.load(module)
+        self.m.relevant = wanted = relevant_names(modules)
         for module in modules:
             for block, frame in module.main_blocks[:1]:
                 self._course(module, "__main__", partial(self.m.execute, block, frame))
         definitions = [(module, node) for module in modules for node in top_level(module.tree)]
         if not self.m.keep_all:
-            wanted = relevant_names(modules)
             definitions = [(module, node) for module, node in definitions if node.name in wanted or self._holds_layers(node)]
         for module, node in users_first(definitions):
             self.enter(module, node)
