@@ -24,7 +24,7 @@ from bnlint.handwritten import OwnNormalization, OwnWeight, call_of_class, own_n
 from bnlint.interpreter.records import Call, Context, Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, SymbolV, Unknown, Value
 from bnlint.keras_api.shapes import UNKNOWN
-from bnlint.liveness import attributes_with, may_read, reads_after
+from bnlint.liveness import attributes_with, may_read, overwritten, reads_after
 from bnlint.making import RunTime, made_at_run_time
 from bnlint.modes import (
     FixedMode,
@@ -168,6 +168,7 @@ __all__ = [
     "origins",
     "output_norms",
     "overridden_constants",
+    "overwritten",
     "own_normalizations",
     "owner_of_default",
     "picking_fix",

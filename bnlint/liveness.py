@@ -12,6 +12,7 @@ from bnlint.program import Program
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+FILLS = frozenset(("append", "extend", "insert"))
 REFLECTION = frozenset(("getattr", "vars", "__dict__", "layers", "_layers", "submodules", "locals", "attrgetter", "eval"))
 """What reads attributes without naming them."""
 
@@ -113,7 +114,44 @@ def _outside(tree: ast.AST, family: set[ast.ClassDef]) -> Iterator[ast.AST]:
         node = pending.pop()
         if node not in family:
             yield node
-            pending.extend(each for each in ast.iter_child_nodes(node) if not _is_a_name(each))
+            filled = _filled(node)
+            pending.extend(each for each in ast.iter_child_nodes(node) if each is not filled and not _is_a_name(each))
+
+
+def _filled(node: ast.AST) -> ast.AST | None:
+    """The container that a statement only puts something into, which is no read of it: ``self.norms.append(...)``, ``self.norms[i] = ...``."""
+    if isinstance(node, ast.Attribute) and node.attr in FILLS and isinstance(node.value, ast.Attribute):
+        return node.value
+    return node.value if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) else None
+
+
+def overwritten(context: Context) -> bool:
+    """Whether an attribute that a statement sets is set again further down in the same block, and nothing reads it in between."""
+    statement, function = context.statement, context.function
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name) or function is None:
+        return False
+    for each in _behind(function.node, statement):
+        again = isinstance(each, ast.Assign) and any(ast.dump(other) == ast.dump(target) for other in each.targets)
+        given = {node for call in ast.walk(each) if isinstance(call, ast.Call) for node in (*call.args, *call.keywords)}
+        if not isinstance(each, (ast.Assign, ast.Expr)) or any(_names_object(node, target.value.id) for node in given):
+            return False
+        if any(_reads(node, target.attr) for node in ast.walk(each)):
+            return False
+        if again:
+            return True
+    return False
+
+
+def _behind(function: ast.AST, statement: ast.AST | None) -> list[ast.stmt]:
+    """The statements behind one in its block."""
+    blocks = (block for node in ast.walk(function) if isinstance(node, ast.stmt) for block in _blocks(node))
+    return next((block[block.index(statement) + 1 :] for block in blocks if statement in block), [])
+
+
+def _names_object(node: ast.AST, name: str) -> bool:
+    value = node.value if isinstance(node, (ast.keyword, ast.Starred)) else node
+    return isinstance(value, ast.Name) and value.id == name
 
 
 def _is_a_name(node: ast.AST) -> bool:

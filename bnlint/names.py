@@ -23,6 +23,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "generation": (
         "generate", "generates", "generator", "sample", "samples", "sampler", "sampling", "gan", "stylize", "translate", "synthesize",
     ),
+    # those of training by which a function's callers tell more than itself
+    "computations of losses": ("loss", "losses"),
     # those of them that say which part of the data is meant: they tell more than what is computed from it
     "parts of data": (
         "test", "tests", "testing", "val", "valid", "validate", "validation", "eval", "evaluate", "evaluation", "holdout", "dev",

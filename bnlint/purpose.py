@@ -17,6 +17,7 @@ WORDS: dict[str, Purpose] = {word: each for each in get_args(Purpose) for word i
 """What a word in the name of a function, a data set or a loop's variable says about the purpose."""
 
 PARTS_OF_DATA = frozenset(NAMES["parts of data"])
+LOSS = frozenset(NAMES["computations of losses"])
 META_LEARNING = frozenset(NAMES["meta-learning"])
 UNIT_TESTS = re.compile(rf"\b(?:{'|'.join(NAMES['unit tests'])})\b")
 LOADERS = NAMES["loaders"]
@@ -73,7 +74,8 @@ def purpose_of_data(names: Iterable[str]) -> Purpose | None:
 def purpose(context: Context) -> Purpose | None:
     """What the code at ``context`` is for: the data it is given, then the loops around it, then its function, outward.
 
-    A class tells nothing before the callers of its method do, if it is one for training: a trainer validates, too.
+    A class tells nothing before the callers of its method do, if it is one for training: a trainer validates, too. Neither does a
+    function that computes a loss.
     """
     trainer = False
     for each in context.chain():
@@ -82,6 +84,8 @@ def purpose(context: Context) -> Purpose | None:
         function = purpose_of_name(each.function.name) if each.function is not None else None
         if function in ("recalibration", "generation"):
             return function
+        if function == "training" and each.function is not None and _computes_a_loss(each.function.name):
+            trainer, function = True, None
         if isinstance(each.node, ast.Call) and purpose_of_data(_names(each.node.func)) == "generation":
             return "generation"
         for names in (_argument_names(each.node), _targets(each.statement), *(_loop_names(node) for node, _ in each.loops)):
@@ -95,6 +99,11 @@ def purpose(context: Context) -> Purpose | None:
         if function is not None:
             return function
     return "training" if trainer else None
+
+
+def _computes_a_loss(name: str) -> bool:
+    """Whether nothing but a loss is what a name speaks of: it is computed in evaluation, too."""
+    return {word for word in words(name) if WORDS.get(word) == "training"} <= LOSS
 
 
 def is_unit_test(context: Context) -> bool:

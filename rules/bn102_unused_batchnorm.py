@@ -62,6 +62,7 @@ from bnlint.api import (
     attributes_with,
     expects_an_error,
     may_read,
+    overwritten,
     reads_after,
     report,
     returned_unread,
@@ -100,6 +101,8 @@ def unused(program: Program, layer: LayerV) -> str:
         return "is called and its result is not used" if all(goes_nowhere(program, call) for call in calls) else ""
     if holders:
         return "is never called" if all(never_reads(program, holder, layer) for holder in holders) else ""
+    if overwritten(layer.context):
+        return "is in an attribute that is set again before anything calls it"
     return "is made and never called" if is_dropped(program, layer.context) else ""
 
 

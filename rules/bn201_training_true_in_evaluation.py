@@ -39,11 +39,12 @@ The fix passes `training=False`. It is unsafe: the results change, which is its 
 
 ## Limits
 What code is for is guessed from words in the names of functions, loops and data. Evaluation: {names: evaluation}. Training:
-{names: training}. Recalibration: {names: recalibration}. Generation: {names: generation}. The nearest name that tells
-decides, and in one name the part of the data ({names: parts of data}). In a file of unit tests, which has one of {names: unit tests},
-names say nothing. Silent for a call whose
-result is thrown away, for one that a gradient needs, for recalibration, for generators that are sampled (reported with
-`pedantic = true` in `[tool.bnlint.training-true-in-evaluation]`), for models that have no batch normalization or a frozen one, and for models that are not known.
+{names: training}. Recalibration: {names: recalibration}. Generation: {names: generation}. The nearest name that tells decides
+(of a function that only computes a loss, {names: computations of losses}, that of its callers), and in one name the part of the
+data ({names: parts of data}). In a file of unit tests, which has one of {names: unit tests}, names say nothing. Silent for a
+call whose result is thrown away, for one that a gradient needs, for recalibration, for generators that are sampled (reported
+with `pedantic = true` in `[tool.bnlint.training-true-in-evaluation]`), for models that have no batch normalization or a frozen
+one, and for models that are not known.
 
 ## Verify
 Compares the output of one sample among different batch mates, and the moving statistics before and after.
