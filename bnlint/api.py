@@ -70,7 +70,7 @@ from bnlint.scaling import Disagreement, disagreements, standardised_inputs
 from bnlint.scratch import frozen_from_scratch
 from bnlint.shift import End, shift_ends
 from bnlint.steps import GradientStep, gradient_steps, is_learned_from, origins
-from bnlint.update_ops import unrun_updates
+from bnlint.update_ops import lost_keras_updates, never_in_training, unrun_updates
 
 __all__ = [
     "LINEAR",
@@ -150,6 +150,7 @@ __all__ = [
     "late_writes",
     "left_behind",
     "loaded",
+    "lost_keras_updates",
     "lost_without_context",
     "low_precision",
     "made_at_run_time",
@@ -164,6 +165,7 @@ __all__ = [
     "modes_handed_on",
     "most_per_replica",
     "norm_modes",
+    "never_in_training",
     "normalizations",
     "origins",
     "output_norms",

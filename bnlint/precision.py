@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bnlint.finding import Span
 from bnlint.interpreter.configuration import REMAT_SCOPE
 from bnlint.interpreter.records import Call, Context, Event, LayerV
-from bnlint.interpreter.values import Const, FunctionV, InstanceV, MethodV, SymbolV, Value
+from bnlint.interpreter.values import Const, FunctionV, InstanceV, MethodV, PartialV, SymbolV, Value
 from bnlint.program import Program, is_constant
 
 PURE = ("float16", "bfloat16")
@@ -59,6 +59,8 @@ def recomputations(program: Program) -> Iterator[tuple[Span, LayerV, bool]]:
 
 def _recomputed(program: Program, event: Event) -> LayerV | None:
     value = event.value
+    while isinstance(value, PartialV):
+        value = value.function
     if isinstance(value, MethodV) and isinstance(value.instance, LayerV) and not isinstance(value.function, FunctionV):
         value = value.instance
     if isinstance(value, LayerV):

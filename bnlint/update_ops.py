@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from bnlint.finding import Span
+from bnlint.interpreter.records import Call, LayerV
 from bnlint.interpreter.scope import Module
 from bnlint.program import Program
 from bnlint.references import Reference, bound_by_imports, dotted_names
@@ -31,6 +33,59 @@ def unrun_updates(program: Program) -> Iterator[Reference]:
             verdicts[path] = _is_trained_without(program.modules_around(path))
         if verdicts[path]:
             yield reference
+
+
+def never_in_training(program: Program) -> Iterator[Reference]:
+    """The calls of ``tf.layers.batch_normalization`` without ``training`` in code that trains what it builds, and loads no weights."""
+    for reference in program.references("batch_normalization"):
+        call, name = reference.call, reference.names[0]
+        if call is None or len(reference.names) != 1 or not LAYERS.match(name) or len(call.args) > 2 or _is_frozen(call):
+            continue
+        if any(each.arg in (None, "training") for each in call.keywords):
+            continue
+        modules = program.modules_around(reference.span.path)
+        if _takes_steps(modules) and not any(LOADS.search(each.source.text) for each in modules):
+            yield reference
+
+
+LOADS = re.compile(r"\brestore|load_weights|init_from_checkpoint|import_meta_graph|\bload\(")
+"""What gives a network weights, so that parts of it may be used as they are."""
+
+
+def _is_frozen(call: ast.Call) -> bool:
+    given = _keyword(call, "trainable")
+    return given is not None and not (isinstance(given, ast.Constant) and given.value)
+
+
+GRAPH = re.compile(r"\bplaceholder\(|\b(?:Interactive|MonitoredTraining|Monitored)?Session\(|placeholder_with_default\(")
+KERAS_TRAINS = re.compile(r"\.fit(?:_generator)?\(|\.train_on_batch\(|GradientTape|enable_eager_execution|enable_v2_behavior")
+
+
+def lost_keras_updates(program: Program) -> Iterator[tuple[Call, LayerV]]:
+    """The calls of Keras's batch normalization in training mode in a graph of TensorFlow 1 that an optimizer of its own trains, where
+    nothing runs the updates: Keras keeps them with the layer, and not in the collection."""
+    found: dict[Span, tuple[Call, LayerV]] = {}
+    for layer in program.layers("keras.layers.BatchNormalization"):
+        for call in program.calls_of(layer):
+            if _may_train(call) and not program.may_be_frozen(layer) and _is_graph(program.modules_around(call.span.path)):
+                found.setdefault(call.span, (call, layer))
+    yield from found.values()
+
+
+def _may_train(call: Call) -> bool:
+    """Whether a call is given a mode that is, or may be, that of training, itself or by the model around it."""
+    each: Call | None = call
+    while each is not None and each.training.kind == "forwarded":
+        each = each.parent
+    training = each.training if each is not None else None
+    return training is not None and (training.kind == "unknown" or training.kind == "constant" and bool(training.value))
+
+
+def _is_graph(modules: list[Module]) -> bool:
+    texts = [each.source.text for each in modules]
+    if not any(GRAPH.search(text) for text in texts) or any(KERAS_TRAINS.search(text) for text in texts):
+        return False
+    return _takes_steps(modules) and not any(RUNS_THEM.search(text) for text in texts)
 
 
 # -- normalizations ----------------------------------------------------------------------------------------------
@@ -130,6 +185,11 @@ def _is_trained_without(modules: list[Module]) -> bool:
     """Whether an optimizer of TensorFlow 1 takes steps in some modules, none of which runs the collected updates."""
     if any(RUNS_THEM.search(each.source.text) or _runs_collection(each) for each in modules):
         return False
+    return _takes_steps(modules)
+
+
+def _takes_steps(modules: list[Module]) -> bool:
+    """Whether an optimizer of TensorFlow 1 takes steps in some modules."""
     steps = any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in STEPS
         for each in modules
