@@ -63,9 +63,8 @@ def _copy(makings: Makings, event: Event) -> WeightCopy | None:
     if kind == "averaged" and event.kind == "assign":
         lists = {key: each for key, each in made_of.lists.items() if key not in target.lists} or lists
     if event.kind == "gather":
-        lists = {
-            key: each for key, each in lists.items() if each.context and each.context.statement is event.context.statement
-        } or lists
+        around = [event.context.statement, *(node for node, _ in event.context.loops)]
+        lists = {key: each for key, each in lists.items() if each.context and each.context.statement in around} or lists
     return WeightCopy(kind, lists, target.owners()) if kind is not None else None
 
 

@@ -27,6 +27,7 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
         phases,
         readers,
         reflection,
+        sample_sets,
         scalers,
         splits,
         statements,

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+from bnlint.interpreter.data import ArrayV, DatasetV, StatisticV
 from bnlint.interpreter.dispatch import CallSite
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.pure import Meter, charge, charge_items, derive, evaluate, part, raised, settle
@@ -102,7 +103,7 @@ def identical(m: Machine, left: Value, right: Value) -> Value:
 def _may_be_none(value: Value) -> bool:
     if isinstance(value, SymbolV):
         return not _is_class_path(value.path)
-    return isinstance(value, Unknown)
+    return isinstance(value, Unknown) and not isinstance(value, (ArrayV, StatisticV, DatasetV))
 
 
 def _symbols(m: Machine, label: str, left: SymbolV, right: SymbolV) -> Value:

@@ -9,7 +9,7 @@ from bnlint.interpreter.dispatch import ITEMS, CallSite
 from bnlint.interpreter.machine import Machine
 from bnlint.interpreter.scope import Frame, Scope
 from bnlint.interpreter.terms import term_of
-from bnlint.interpreter.values import Arguments, ListV, Unknown, Value
+from bnlint.interpreter.values import Arguments, DictV, ListV, Unknown, Value
 
 
 def assign(m: Machine, target: ast.expr, value: Value, frame: Frame) -> None:
@@ -28,6 +28,10 @@ def assign(m: Machine, target: ast.expr, value: Value, frame: Frame) -> None:
             m.call(setter, Arguments([index, value], {}), CallSite(target, frame))
         else:
             store_subscript(m, container, index, value, CallSite(target, frame))
+            if m.weights_read and isinstance(container, (ListV, DictV)):
+                from bnlint.interpreter.weights import note_gathering
+
+                note_gathering(m, value, CallSite(target, frame))
     elif isinstance(target, ast.Starred):
         assign(m, target.value, value, frame)
 
