@@ -253,9 +253,16 @@ def backbones(training: Training) -> list[ModelV]:
     found |= {id(layer): layer for layer in layers if isinstance(layer, ModelV)}
     loads = [each for each in training.before if each.kind == "load" and not _resumes(training, each)]
     loaded = {id(each.target) for each in loads}
-    nested = [each for each in found.values() if each.weights == "pretrained" or id(each) in loaded]
+    nested = [each for each in found.values() if _is_pretrained(each) or id(each) in loaded]
     parts = {id(each.target): each.target for each in loads if id(each.target) not in found and _loads_part(training, each)}
     return nested + [each for each in parts.values() if isinstance(each, ModelV)]
+
+
+def _is_pretrained(model: ModelV) -> bool:
+    """Whether a backbone comes from Keras's table with weights, or came so before a checkpoint of all was loaded."""
+    given = model.arguments.get("weights", Const("imagenet"))
+    known = isinstance(given, Const) and given.value is not None and not model.open_arguments
+    return model.weights == "pretrained" or (model.kind == "application" and model.weights == "loaded" and known)
 
 
 def _resumes(training: Training, load: Event) -> bool:

@@ -32,6 +32,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
     with _fresh(m) as forks:
         first = _run(m, name, module, parent, action, {})
         worlds.append(first)
+        taken = [dict(m.sides)]
         if forks or not keep:
             _undo(m)
         tried: set[frozenset[tuple[Term, bool]]] = set()
@@ -40,10 +41,14 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
         limit = max(budget.FEW_WORLDS, min(budget.WORLDS, budget.COURSE_STEPS // max(1, used)))
         while len(worlds) < limit and (len(worlds) < 2 or any(concerns(m, world) for world in worlds)):
             old = frozenset[ast.AST]() if any(_trains(world) for world in worlds) else settled
-            forced = _next(m, {key: fork for key, fork in forks.items() if fork.statement not in old}, tried, len(worlds) == 1)
+            asked = {key: fork for key, fork in forks.items() if fork.statement not in old}
+            second = len(worlds) == 1
+            forced = None if second else _again(m, asked, list(zip(worlds, taken)), tried)
+            forced = forced or _next(m, asked, tried, second)
             if forced is None:
                 break
             worlds.append(_run(m, name, module, parent, action, forced))
+            taken.append(dict(m.sides))
             _undo(m)
         for fork in forks.values():
             m.note_sides(fork)
@@ -99,6 +104,24 @@ def _next(m: Machine, forks: dict[Term, Fork], tried: set[frozenset[tuple[Term, 
         if mark not in tried:
             tried.add(mark)
             return choice
+    return None
+
+
+def _again(
+    m: Machine, forks: dict[Term, Fork], courses: list[tuple[World, dict[Term, bool]]], tried: set[frozenset[tuple[Term, bool]]]
+) -> dict[Term, bool] | None:
+    """A side that was taken only in courses that ended in an exception further below, in one that did not end so."""
+    alive = [sides for world, sides in courses if not world.raised]
+    for sides in (sides for world, sides in courses if world.raised):
+        for key in list(sides)[:-1]:  # the last one is what the exception was raised for
+            way = next((each for each in alive if key in each), None)
+            if way is None or key not in forks or _is_aside(m, forks[key]) or any(each.get(key) is sides[key] for each in alive):
+                continue
+            choice = {**way, key: sides[key]}
+            mark = frozenset(choice.items())
+            if mark not in tried:
+                tried.add(mark)
+                return choice
     return None
 
 
