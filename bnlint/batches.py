@@ -6,7 +6,6 @@ import ast
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 from bnlint.finding import Span
 from bnlint.interpreter.data import (
@@ -24,7 +23,7 @@ from bnlint.interpreter.dispatch import span_of
 from bnlint.interpreter.records import Call, Context, Event, LayerV, TensorV, World
 from bnlint.interpreter.strategies import REPLICAS, SCOPE
 from bnlint.interpreter.values import Const, InstanceV, ListV, SymbolV, Value
-from bnlint.program import Program, is_constant
+from bnlint.program import Program, is_constant, once
 from bnlint.purpose import BATCH_SIZES, is_unit_test
 from bnlint.steps import GradientStep, gradient_steps
 
@@ -71,15 +70,10 @@ def most_per_replica(run: Run) -> int | None:
     return run.batch.value if run.divided else run.batch.value // 2
 
 
-_RUNS: WeakKeyDictionary[Program, list[Run]] = WeakKeyDictionary()
-
-
+@once
 def training_runs(program: Program) -> list[Run]:
     """The places where models with trainable batch normalization are trained."""
-    found = _RUNS.get(program)
-    if found is None:
-        found = _RUNS[program] = [each for each in _runs(program) if each.norms]
-    return found
+    return [each for each in _runs(program) if each.norms]
 
 
 def _runs(program: Program) -> Iterator[Run]:

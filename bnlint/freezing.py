@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from weakref import WeakKeyDictionary
 
 from bnlint.finding import Span
 from bnlint.interpreter.records import Event, LayerV, ModelV
 from bnlint.interpreter.values import Const
-from bnlint.program import Program, is_constant
+from bnlint.program import Program, is_constant, once
 from bnlint.running import modes_in_fit
 
 FITS = ("fit", "train_on_batch")
@@ -70,17 +69,13 @@ def _flag(event: Event, layer: LayerV) -> bool | None:
     return bool(value.value) if isinstance(value, Const) and not value.assumed else None
 
 
-_COURSES: WeakKeyDictionary[Program, list[tuple[list[Event], list[Training]]]] = WeakKeyDictionary()
-
-
+@once
 def courses(program: Program) -> list[tuple[list[Event], list[Training]]]:
     """The events of every world in their order, with the trainings among them."""
-    found = _COURSES.get(program)
-    if found is None:
-        found = _COURSES[program] = list(_courses(program))
-    return found
+    return list(_courses(program))
 
 
+@once
 def trainings(program: Program) -> list[Training]:
     """Every training, in every world: one of a module's body once, though every course begins with it."""
     return list({id(each): each for _, found in courses(program) for each in found}.values())

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 from bnlint.activations import LINEAR, OUTPUTS, activation, fused, inner
 from bnlint.interpreter.records import Call, Event, LayerV, ModelV, TensorV
 from bnlint.interpreter.values import ClassV, Const, DictV, FunctionV, InstanceV, ListV, MethodV, PartialV, SymbolV, TupleV, Value
-from bnlint.program import Program
+from bnlint.program import Program, once
 from bnlint.purpose import role_of_loss
 
 Role = Literal["classifier", "regressor"]
@@ -210,16 +209,11 @@ class OutputNorm:
     output: Output
 
 
-_FOUND: WeakKeyDictionary[Program, list[OutputNorm]] = WeakKeyDictionary()
-
-
+@once
 def output_norms(program: Program) -> list[OutputNorm]:
     """The trainable batch normalizations on outputs whose role is known."""
-    found = _FOUND.get(program)
-    if found is None:
-        norms = (_norm_of(program, output) for output in trained_outputs(program))
-        found = _FOUND[program] = [each for each in norms if each is not None and not program.may_be_frozen(each.norm)]
-    return found
+    norms = (_norm_of(program, output) for output in trained_outputs(program))
+    return [each for each in norms if each is not None and not program.may_be_frozen(each.norm)]
 
 
 def _norm_of(program: Program, output: Output) -> OutputNorm | None:

@@ -7,9 +7,10 @@ the source is answered by None, and a rule stays silent on it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import TypeVar, cast
 
 from bnlint.backend import backend_around
 from bnlint.finding import Span
@@ -22,6 +23,8 @@ from bnlint.keras_api.shapes import UNKNOWN, channel_axis
 from bnlint.keras_api.table import LayerInfo
 from bnlint.sources import Sources
 
+T = TypeVar("T")
+
 
 class Program(Sources):
     """One analysis. ``options`` are those of the rule that is being asked."""
@@ -30,6 +33,8 @@ class Program(Sources):
         super().__init__(machine)
         self.worlds: list[World] = machine.worlds
         self.cuts: list[tuple[Span, str]] = sorted(machine.cuts.items())
+        self.answers: dict[object, object] = {}
+        """What :func:`once` keeps."""
 
     # -- layers --------------------------------------------------------------------------------------------------
 
@@ -417,6 +422,18 @@ class Program(Sources):
         """The axis of a layer's output on which its channels lie."""
         info = self.info(layer)
         return channel_axis(info.family, self.all_arguments(layer)) if info is not None and info.family else None
+
+
+def once(question: Callable[[Program], T]) -> Callable[[Program], T]:
+    """A question of which the answer is kept, with the program that it was asked of."""
+
+    @wraps(question)
+    def ask(program: Program) -> T:
+        if question not in program.answers:
+            program.answers[question] = question(program)
+        return cast(T, program.answers[question])
+
+    return ask
 
 
 def _hands_on(call: Call) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 from bnlint.interpreter.flows import Origins
 from bnlint.interpreter.gradients import TAPE
 from bnlint.interpreter.records import Call, Context, Event, GradientsV, LayerV, TensorV, World
 from bnlint.interpreter.values import NONE, InstanceV, SymbolV, Value
-from bnlint.program import Program
+from bnlint.program import Program, once
 
 
 @dataclass(slots=True, eq=False)
@@ -46,15 +45,10 @@ class GradientStep:
         return [owner for owner in self.differentiated if id(owner) in changed]
 
 
-_STEPS: WeakKeyDictionary[Program, list[GradientStep]] = WeakKeyDictionary()
-
-
+@once
 def gradient_steps(program: Program) -> list[GradientStep]:
     """The gradient steps of all worlds."""
-    found = _STEPS.get(program)
-    if found is None:
-        found = _STEPS[program] = [step for world in program.worlds for step in _steps_of(world)]
-    return found
+    return [step for world in program.worlds for step in _steps_of(world)]
 
 
 def is_learned_from(program: Program, call: Call) -> bool:
@@ -66,15 +60,10 @@ def is_learned_from(program: Program, call: Call) -> bool:
     return any(id(tape) in taken or program.escapes(tape) for tape in tapes)
 
 
-_LEARNED: WeakKeyDictionary[Program, set[int]] = WeakKeyDictionary()
-
-
+@once
 def _learned(program: Program) -> set[int]:
-    found = _LEARNED.get(program)
-    if found is None:
-        behind = (each for step in gradient_steps(program) for each in Origins(step.world).of([step.loss]))
-        found = _LEARNED[program] = {id(each.call) for each in behind if isinstance(each, TensorV)}
-    return found
+    behind = (each for step in gradient_steps(program) for each in Origins(step.world).of([step.loss]))
+    return {id(each.call) for each in behind if isinstance(each, TensorV)}
 
 
 def origins(world: World) -> Origins:
