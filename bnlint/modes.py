@@ -11,7 +11,7 @@ from bnlint.finding import Span
 from bnlint.interpreter.records import Call, Context, LayerV
 from bnlint.interpreter.values import Const, Term
 from bnlint.program import Program
-from bnlint.propagation import hands_on, on_mode
+from bnlint.propagation import hands_on, is_in_build, on_mode
 from bnlint.purpose import MODE
 
 
@@ -49,7 +49,8 @@ def fixed_modes(program: Program) -> Iterator[FixedMode]:
     for world in program.worlds:
         sides = {term: side for term, side in world.decisions.items() if on_mode(term)}
         for call in world.calls:
-            if call.layer is not None and (call.parent is not None or _in_graph(program, call)) and not hands_on(call):
+            inside = call.parent is not None or _in_graph(program, call)
+            if call.layer is not None and inside and not (hands_on(call) or is_in_build(call)):
                 _note(program, places.setdefault(_path(call), _Place()), call, sides)
     at: dict[Span, list[_Place]] = {}
     for path, place in places.items():

@@ -113,6 +113,12 @@ def hands_on(call: Call) -> bool:
     return parent is not None and source is not None and call.training.kind == "constant" and parent.training.source is source
 
 
+def is_in_build(call: Call) -> bool:
+    """Whether a call is made in the ``build`` of a layer, to build what is inside: that is no forward pass."""
+    around = (each.function for each in call.context.chain() if each.layer_call is call.parent)
+    return call.parent is not None and any(function is not None and function.name == "build" for function in around)
+
+
 def _mode_of(program: Program, call: Call, world: World) -> Mode:
     value = call.training.value
     if value is None:
@@ -245,7 +251,7 @@ def explicit_nones(program: Program) -> Iterator[Call]:
         if not _is_in_training(world):
             continue
         for call in world.calls:
-            none = call.training.kind == "constant" and call.training.value is None and not hands_on(call)
+            none = call.training.kind == "constant" and call.training.value is None and not (hands_on(call) or is_in_build(call))
             if none and call.parent is not None and call.layer is not None and _counts(program, call.layer, None):
                 yield call
 
