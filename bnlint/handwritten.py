@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 from bnlint.finding import Span
 from bnlint.interpreter.flows import Origins
 from bnlint.interpreter.layers import TRAINING
-from bnlint.interpreter.records import Call, Event, LayerV, TensorV, World
+from bnlint.interpreter.records import Call, Context, Event, LayerV, TensorV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, ListV, TupleV, Unknown, Value
 from bnlint.interpreter.weights import plain_name
 from bnlint.program import Program
@@ -39,10 +39,11 @@ class OwnNormalization:
     """A layer class that normalises by statistics of the batch and keeps them, or is called so."""
 
     cls: ClassV
-    weights: dict[Span, OwnWeight] = field(default_factory=dict)
+    weights: dict[Hashable, OwnWeight] = field(default_factory=dict)
+    """By where they are made and how they are called: one call in a loop or a helper makes several."""
     reductions: dict[Span, Call] = field(default_factory=dict)
     """The means and variances over the batch that its ``call`` computes."""
-    assigned: set[Span] = field(default_factory=set)
+    assigned: set[Hashable] = field(default_factory=set)
     """The weights that get a new value somewhere."""
     computes: bool = False
     batch_outside_training: bool = False
@@ -56,9 +57,13 @@ class OwnNormalization:
         """Moving statistics that are trainable."""
         return [each for each in self.statistics if each.trainable]
 
+    def made_with(self, weight: OwnWeight) -> list[OwnWeight]:
+        """The weights that the same call makes, itself included."""
+        return [each for each in self.weights.values() if each.event.span == weight.event.span]
+
     def lost_statistics(self) -> list[OwnWeight]:
         """Moving statistics that never get a new value, although the layer computes those of the batch."""
-        return [each for span, each in self.weights.items() if self.computes and each.statistic and span not in self.assigned]
+        return [each for key, each in self.weights.items() if self.computes and each.statistic and key not in self.assigned]
 
     def narrow_reductions(self) -> list[Call]:
         """The statistics over the batch axis alone of inputs that have axes between batch and channels."""
@@ -82,7 +87,7 @@ def own_normalizations(program: Program) -> Iterator[OwnNormalization]:
     for own in found.values():
         named = is_named_batchnorm(own.cls.name)
         if own.statistics and (own.computes or named) or (named and own.computes):
-            own.assigned.update(span for span, each in own.weights.items() if _is_written(own.cls, each))
+            own.assigned.update(key for key, each in own.weights.items() if _is_written(own.cls, each))
             yield own
 
 
@@ -98,17 +103,18 @@ def _look_at(own: OwnNormalization, world: World, call: Call, made: list[Event])
     changed = [(_key(event.target), event.value) for event in world.history() if event.kind == "assign"]
     origins = Origins(world)
     for event in made:
-        weight = own.weights.get(event.span) or _weight(event)
+        weight = own.weights.setdefault(_which(event), _weight(event))
+        if weight.trainable != _is_trainable(event):
+            weight.trainable = None
         values = [value for key, value in changed if key == _key(weight.value if weight.event is event else event.value)]
         sources = origins.of([value for value in values if value is not None]) if values else []
         from_batch = any(isinstance(each, TensorV) and each.call in reductions for each in sources)
         weight.statistic |= from_batch
-        own.weights.setdefault(event.span, weight)
         given_away = any(_key(each) == _key(event.value) for other in children if not _is_known(other) for each in other.inputs)
         if values or given_away or (event.value is not None and id(event.value) in world.escapes):
-            own.assigned.add(event.span)
+            own.assigned.add(_which(event))
     if computes and _is_for_inference(world, call, children):
-        kept = [event.value for event in made if event.value is not None and own.weights[event.span].statistic]
+        kept = [event.value for event in made if event.value is not None and own.weights[_which(event)].statistic]
         own.batch_outside_training |= _ends_in_batch(origins, call, reductions, kept)
 
 
@@ -188,11 +194,24 @@ def _weights_by_layer(world: World) -> dict[int, list[Event]]:
 
 
 def _weight(event: Event) -> OwnWeight:
+    names = _names(event)
+    statistic = any(is_named_statistic(each) for each in names)
+    return OwnWeight(event, event.value or Const(None), names, statistic, _is_trainable(event))
+
+
+def _which(event: Event) -> Hashable:
+    """What tells a weight of a layer from the others of the same class."""
+    return event.span, _names(event)
+
+
+def _names(event: Event) -> tuple[str, ...]:
+    """How a weight is called: by its argument, and by the attribute that gets it, also from the helper that makes it."""
     name = event.arguments.get("name")
     names = [name.value] if isinstance(name, Const) and isinstance(name.value, str) else []
-    names += _attributes_set(event.context.statement)
-    statistic = any(is_named_statistic(each) for each in names)
-    return OwnWeight(event, event.value or Const(None), tuple(names), statistic, _is_trainable(event))
+    context: Context | None = event.context
+    while context is not None and isinstance(context.statement, ast.Return):
+        context = context.caller
+    return (*names, *_attributes_set(context.statement)) if context is not None else tuple(names)
 
 
 def _is_trainable(event: Event) -> bool | None:

@@ -56,7 +56,8 @@ class OwnBatchNorm(keras.layers.Layer):
 ```
 
 ## Fix safety
-`trainable=False` for a moving statistic; unsafe, because saved weights are then in another order. There is no fix for the others.
+`trainable=False` for a moving statistic; unsafe, because saved weights are then in another order. There is no fix for the others,
+and none where the same call makes other weights, too.
 
 ## Limits
 A layer is one of these where it computes a mean and a variance over the batch, normalises with a root, and keeps weights that are assigned
@@ -85,6 +86,7 @@ from bnlint.api import (
     OwnWeight,
     Program,
     Rule,
+    Span,
     call_of_class,
     own_normalizations,
     report,
@@ -96,14 +98,18 @@ RULE = Rule(code="BN602", name="custom-batchnorm-statistics", severity="error", 
 
 def check(program: Program) -> Iterator[Finding]:
     for own in own_normalizations(program):
+        places: dict[Span, list[OwnWeight]] = {}
         for weight in own.trained_statistics():
-            message = f"{name(weight)} of {own.cls.name} is a moving statistic, but trainable; pass trainable=False"
-            yield report(RULE, weight.event.span, message, fix=fix(program, weight))
+            places.setdefault(weight.event.span, []).append(weight)
+        for span, weights in places.items():
+            message = f"{name(weights[0])} of {own.cls.name} is a moving statistic, but trainable; pass trainable=False"
+            alone = len(weights) == len(own.made_with(weights[0]))
+            yield report(RULE, span, message, fix=fix(weights[0]) if alone else None)
         function = call_of_class(own.cls)
-        span = program.name_span(function) if function is not None else None
+        place = program.name_span(function) if function is not None else None
         message = fault_of_call(own)
-        if span is not None and message:
-            yield report(RULE, span, message)
+        if place is not None and message:
+            yield report(RULE, place, message)
         narrow = own.narrow_reductions()
         if narrow:
             message = (
@@ -134,7 +140,7 @@ def fault_of_call(own: OwnNormalization) -> str:
     return ""
 
 
-def fix(program: Program, weight: OwnWeight) -> Fix | None:
+def fix(weight: OwnWeight) -> Fix | None:
     """``trainable=False``."""
     context = weight.event.context
     call = context.node
