@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from bnlint.interpreter.calls import run_function
 from bnlint.interpreter.cells import in_running_order
@@ -22,6 +23,7 @@ from bnlint.interpreter.tensors import tensors_in
 from bnlint.interpreter.values import Arguments, ClassV, Const, FunctionV, MethodV, SymbolV, Unknown, Value, unknown
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Named = TypeVar("Named", bound=Definition)
 BY_KERAS = frozenset({"get_config", "from_config", "compute_output_shape", "compute_output_spec", "compute_mask"})
 """Methods of layers and models that describe them to Keras, and do nothing to them."""
 
@@ -110,7 +112,7 @@ class Entries:
         if node not in self.m.instantiated:
             self._course(module, cls.qualname, lambda: self._make(cls, module))
         passive = BY_KERAS if is_layer_class(self.m, cls) else frozenset()
-        for method in methods(node):
+        for _, method in users_first([(module, each) for each in methods(node)]):
             if method.name.startswith("__") or method.name in passive:
                 continue
             if method not in self.m.called and method in self.m.functions:
@@ -135,8 +137,8 @@ class Entries:
         self._course(module, function.qualname, action)
 
 
-def users_first(definitions: Sequence[tuple[Module, Definition]]) -> Iterator[tuple[Module, Definition]]:
-    """Definitions in such an order that those which name others come before them, as far as they do not name each other.
+def users_first(definitions: Sequence[tuple[Module, Named]]) -> Iterator[tuple[Module, Named]]:
+    """Definitions, or the methods of a class, in such an order that those which name others come before them, as far as they do not name each other.
 
     What is called gets the arguments of its calls before it would be interpreted without any.
     """
