@@ -71,6 +71,7 @@ from bnlint.scratch import frozen_from_scratch
 from bnlint.shift import End, shift_ends
 from bnlint.steps import GradientStep, gradient_steps, is_learned_from, origins
 from bnlint.update_ops import lost_keras_updates, never_in_training, unrun_updates
+from bnlint.wrappers import by_call
 
 __all__ = [
     "LINEAR",
@@ -123,6 +124,7 @@ __all__ = [
     "attributes_with",
     "averaged_evaluations",
     "backbones",
+    "by_call",
     "call_of_class",
     "calls_without_mode",
     "compiled_elsewhere",

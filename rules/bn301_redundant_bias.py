@@ -42,7 +42,8 @@ more (`load_weights` raises, and `skip_mismatch=True` silently leaves the layer 
 Silent where another consumer may need the bias, where `use_bias` or the consumer is not known, where the normalization runs
 over another axis, may be frozen or runs in inference mode, with `renorm=True`, and behind padding, dropout, a
 nonlinearity, or a reshape that mixes channels. A bias with its own initializer, regularizer or constraint is reported
-without a fix, and so is one in front of a normalization that BN303 wants removed.
+without a fix, and so is one in front of a normalization that BN303 wants removed. Where a function returns the constructor with the
+keywords that it is given, and only some of its layers have their bias in vain, the calls of these are reported.
 
 ## Verify
 Shifts the bias and compares the outputs in training mode: a relative change below 1e-3 confirms the finding.
@@ -58,7 +59,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Edit, End, Finding, Fix, LayerV, Program, Related, Rule, Span, output_norms, report, shift_ends
+from bnlint.api import Edit, End, Finding, Fix, LayerV, Program, Related, Rule, Span, by_call, output_norms, report, shift_ends
 
 RULE = Rule(code="BN301", name="redundant-bias", severity="warning", fix="unsafe")
 OWN_BIAS = ("bias_initializer", "bias_regularizer", "bias_constraint")
@@ -68,15 +69,16 @@ def check(program: Program) -> Iterator[Finding]:
     outputs = {id(each.call) for each in output_norms(program)}  # BN303's: without them the bias is needed
     faults: dict[Span, list[tuple[LayerV, End]]] = {}
     for span, instances in program.sites("keras.layers.Layer"):
-        ends = [found for layer in instances for found in redundant(program, layer)]
-        function = instances[0].site.function if instances[0].site else None
-        certain = not program.made_without_batchnorm(span) and not program.is_uncertain(function)
-        if certain and len(ends) == len(instances):
+        ends = fault(program, span, instances)
+        if ends:
             faults[span] = ends
+        elif any(redundant(program, layer) for layer in instances):
+            faults.update((call, found) for call, made in by_call(instances) if (found := fault(program, call, made)))
     reported: set[Span] = set()
     for span, ends in faults.items():
         layer, end = ends[0]
-        place = program.constructor_at_fault(layer, switch(program, layer), faults) if layer.site is not None else span
+        wrapped = layer.site is None or span != layer.site.span
+        place = span if wrapped else program.constructor_at_fault(layer, switch(program, layer), faults)
         if place in reported or end.call is None:
             continue
         reported.add(place)
@@ -90,6 +92,18 @@ def check(program: Program) -> Iterator[Finding]:
         normalized = Related(end.call.span, "normalized here")
         fixable = layer.site is not None and place == layer.site.span and not any(id(each.call) in outputs for _, each in ends)
         yield report(RULE, place, message, related=(normalized,), fix=fix(program, layer) if fixable else None)
+
+
+def fault(program: Program, span: Span, instances: list[LayerV]) -> list[tuple[LayerV, End]]:
+    """The layers made at a place, where all of them have a bias in vain."""
+    ends = [found for layer in instances for found in redundant(program, layer)]
+    site, context = instances[0].site, instances[0].context
+    around = context.chain() if context is not None else []
+    function = (
+        site.function if site and site.span == span else next((each.function for each in around if each.span == span), None)
+    )
+    certain = not program.made_without_batchnorm(span) and not program.is_uncertain(function)
+    return ends if certain and len(ends) == len(instances) else []
 
 
 def name(program: Program, instances: list[LayerV]) -> str:

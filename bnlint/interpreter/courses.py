@@ -62,6 +62,9 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
             m.worlds.append(world)
         else:
             m.plain_sites.update(layer.site.span for layer in world.layers if layer.site is not None)
+            m.plain_sites.update(
+                each.span for layer in world.layers if layer.context is not None for each in layer.context.chain()
+            )
     return first
 
 
