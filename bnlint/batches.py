@@ -164,6 +164,7 @@ def _of_event(program: Program, world: World, event: Event, model: LayerV) -> Ru
     if event.kind == "train_on_batch":
         rows = rows_of(found.data) or rows_of(argument(event, "y"))
         found.batch, found.place = rows, rows.place if rows is not None and rows.batched else event.span
+        found.steps = _rounds(event, model)
         return _shared(found)
     found.epochs = _epochs(event)
     dataset = event.value if isinstance(event.value, DatasetV) else dataset_in(found.data)
@@ -330,11 +331,65 @@ def all_steps(program: Program, run: Run) -> int | None:
         for each in training_runs(program)
         if each.world is world and each.model is run.model
     ]
-    if any(each.steps is None or each.event.kind != "fit" or is_repeated(each) for each in same):
+    if run.event.kind == "train_on_batch" and not _is_used_behind(run):
+        return None
+    if any(each.steps is None or each.event.kind == "update" or _is_open(each) for each in same):
         return None
     if any(norm.weights != "random" for norm in run.norms) or run.model.weights != "random":
         return None
-    return sum(each.steps for each in same if each.steps is not None)
+    places = {path: each.steps for number, each in enumerate(same) if each.steps is not None and (path := _path(each, number))}
+    return sum(places.values())
+
+
+def _path(run: Run, number: int) -> object:
+    """What tells a training from the others of its model: rounds of a counted loop are one."""
+    return tuple(each.span for each in run.event.context.chain()) if run.event.kind == "train_on_batch" else number + 1
+
+
+def _is_used_behind(run: Run) -> bool:
+    """Whether a model predicts, or is evaluated, behind its training."""
+    later = (each for each in run.world.events if each.order > run.event.order and each.kind in ("evaluate", "predict"))
+    return any(each.target is run.model and not _loops_after(each.context, run.model) for each in later)
+
+
+def _loops_after(context: Context, model: LayerV) -> list[ast.AST]:
+    """The loops around a place that are not around the making of the model, too."""
+    made = {node for each in (model.context.chain() if model.context is not None else []) for node, _ in each.loops}
+    return [node for each in context.chain() for node, _ in each.loops if node not in made]
+
+
+def _rounds(event: Event, model: LayerV) -> int | None:
+    """How often ``train_on_batch`` runs in loops over written ranges; None where a condition or a loop may make it less or more."""
+    total = 1
+    around = set(_loops_after(event.context, model))
+    for each in event.context.chain():
+        statement: ast.AST | None = each.statement
+        for node, iterable in each.loops:
+            if node not in around:
+                break
+            known = isinstance(iterable, Const) and isinstance(iterable.value, range) and not iterable.assumed
+            if not known or not isinstance(node, ast.For) or not _is_plain(node, statement):
+                return None
+            total *= len(iterable.value)  # type: ignore[union-attr]
+            statement = node
+        else:
+            if each.function is not None and each.caller is not None and not _is_plain(each.function.node, statement):
+                return None
+    return total
+
+
+def _is_plain(block: ast.AST, statement: ast.AST | None) -> bool:
+    """Whether every run of a loop's or a function's body runs a statement once."""
+    leaves = any(isinstance(each, (ast.Break, ast.Continue, ast.Return)) for each in ast.walk(block))
+    body = getattr(block, "body", [])
+    pending = list(body)
+    while pending:
+        each = pending.pop()
+        if each is statement:
+            return not leaves or not isinstance(block, ast.For)
+        if isinstance(each, (ast.With, ast.AsyncWith)):
+            pending.extend(each.body)
+    return False
 
 
 def _lineage(world: World) -> list[World]:
@@ -346,14 +401,19 @@ def _lineage(world: World) -> list[World]:
 
 def is_repeated(run: Run) -> bool:
     """Whether a training may happen more often than once: in a loop, or in a function that is called from out of sight."""
-    chain = run.event.context.chain()
-    made = run.model.context.chain() if run.model.context is not None else []
-    around = {node for each in made for node, _ in each.loops}
-    if any(node not in around for each in chain for node, _ in each.loops):
-        return True
+    return bool(_loops_after(run.event.context, run.model)) or _is_called_elsewhere(run)
+
+
+def _is_open(run: Run) -> bool:
+    """Whether a training may happen more often than its number of steps says."""
+    return is_repeated(run) if run.event.kind == "fit" else _is_called_elsewhere(run)
+
+
+def _is_called_elsewhere(run: Run) -> bool:
     if run.world.entry in ("<module>", "__main__"):
         return False
-    return _entry(chain) is not _entry(made)
+    made = run.model.context.chain() if run.model.context is not None else []
+    return _entry(run.event.context.chain()) is not _entry(made)
 
 
 def _entry(chain: list[Context]) -> ast.AST | None:

@@ -14,7 +14,7 @@ from bnlint.interpreter.weights import Makings, Sources
 from bnlint.program import Program, functions_around, is_constant
 from bnlint.purpose import averages, words
 
-Kind = Literal["copied", "averaged", "saved", "loaded"]
+Kind = Literal["copied", "averaged", "saved", "loaded", "set"]
 MEANS = frozenset(("mean", "average", "reducemean", "addn", "add", "+", "sum", "reducesum", "lerp", "subtract"))
 VARIABLES = frozenset(("variable", "identity", "constant", "array", "copy", "deepcopy"))
 OTHERS = frozenset(("non_trainable_weights", "non_trainable_variables", "moving_mean", "moving_variance"))
@@ -40,7 +40,7 @@ def weight_copies(program: Program) -> Iterator[WeightCopy]:
     """The copies, averages, files made of the trainable weights alone of models with batch normalization that is trained."""
     found: dict[Span, WeightCopy] = {}
     for world in program.worlds:
-        events = [event for event in world.events if event.kind in ("assign", "store", "gather")]
+        events = [event for event in world.events if event.kind in ("assign", "store", "gather") or event.name == "set_weights"]
         makings = Makings(world) if events else None
         for event in events:
             told = _copy(makings, event) if makings is not None else None
@@ -65,12 +65,15 @@ def _copy(makings: Makings, event: Event) -> WeightCopy | None:
     if event.kind == "gather":
         around = [event.context.statement, *(node for node, _ in event.context.loops)]
         lists = {key: each for key, each in lists.items() if each.context and each.context.statement in around} or lists
-    return WeightCopy(kind, lists, target.owners()) if kind is not None else None
+    written = [event.target] if event.kind == "load" and isinstance(event.target, LayerV) else target.owners()
+    return WeightCopy(kind, lists, written) if kind is not None else None
 
 
 def _kind(event: Event, target: Sources, made_of: Sources) -> Kind | None:
     if any("optimizer" in words(each.owner.name) for each in functions_around(event.context) if each.owner is not None):
         return None
+    if event.kind == "load":
+        return "set" if made_of.lists else None
     if event.kind == "store":
         return "averaged" if event.name == "apply" else "saved"
     combined = bool(made_of.functions & MEANS)
@@ -120,8 +123,14 @@ def _is_completed(world: World, event: Event, copy: WeightCopy) -> bool:
         return True
     owners = {id(owner) for each in copy.lists.values() for owner in each.owners}
     reads = [each.context for each in copy.lists.values() if each.context is not None]
+    written = {id(each) for each in copy.written} or owners
+    trained = [each.order for each in world.history() if each.kind in ("fit", "train_on_batch") and id(each.target) in owners]
     return any(
-        other.kind == "load" and id(other.target) in owners and any(_beside(other.context, each) for each in reads)
+        other.kind == "load"
+        and other is not event
+        and id(other.target) in written
+        and any(_beside(other.context, each) for each in reads)
+        and not any(other.order < order < event.order for order in trained)
         for other in world.history()
     )
 

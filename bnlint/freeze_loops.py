@@ -219,14 +219,21 @@ def _about_normalization(test: ast.expr) -> Iterator[tuple[Kind, ast.expr, bool]
     elif isinstance(test, ast.Compare) and len(test.ops) == 1:
         kind = _names_normalization(test.left) or _names_normalization(test.comparators[0])
         if kind is not None and isinstance(test.ops[0], (ast.Eq, ast.Is, ast.In)):
-            yield kind, test, True
+            yield kind, test, not _asks_for_nothing(test.comparators[0])
         elif kind is not None and isinstance(test.ops[0], (ast.NotEq, ast.IsNot, ast.NotIn)):
-            yield kind, test, False
+            yield kind, test, _asks_for_nothing(test.comparators[0])
+        elif kind is not None and isinstance(test.ops[0], (ast.GtE, ast.Gt)):
+            yield kind, test, True
     elif isinstance(test, ast.Call):
         kinds = [_names_normalization(each) for each in test.args]
         function = test.func.id if isinstance(test.func, ast.Name) else getattr(test.func, "attr", "")
         if function in ("isinstance", "issubclass", "hasattr", "startswith", "endswith", "search", "match") and any(kinds):
             yield next(kind for kind in kinds if kind is not None), test, True
+
+
+def _asks_for_nothing(node: ast.expr) -> bool:
+    """Whether a result is compared with what says that a name was not found: -1 of ``find``, None of ``re.match``."""
+    return ast.unparse(node) in ("-1", "None")
 
 
 def _names_normalization(node: ast.expr) -> Kind | None:

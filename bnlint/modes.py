@@ -90,7 +90,9 @@ def always(program: Program, training: bool) -> Iterator[tuple[FixedMode, list[L
 def true_in_graph(program: Program) -> Iterator[Call]:
     """The applications with a true mode written in them while a graph of Keras 3 is built: the mode of the model replaces it."""
     for call in program.calls():
-        if call.layer is None or call.parent is not None or not is_literal(call) or not call.training.value:
+        if call.layer is None or call.parent is not None or not call.training.value:
+            continue
+        if not (is_literal(call) or _is_module_constant(call)):
             continue
         if program.generation(call.layer) != "2" and _in_graph(program, call):
             norms = normalizations(program, call)
@@ -136,6 +138,48 @@ def is_literal(call: Call) -> bool:
     node = call.context.node
     given = [each.value for each in node.keywords if each.arg == "training"] if isinstance(node, ast.Call) else []
     return bool(given) and isinstance(given[0], ast.Constant)
+
+
+def _is_module_constant(call: Call) -> bool:
+    """Whether the mode is a constant of the module that is bound once, or stands in a dictionary that is written in the call."""
+    node, context = call.context.node, call.context
+    if not isinstance(node, ast.Call) or call.training.kind != "constant":
+        return False
+    local = _names_bound(context.function.node) if context.function is not None else frozenset()
+    bound = _constants(context.module.tree)
+    for each in node.keywords:
+        value: ast.expr | None = each.value
+        if isinstance(value, ast.Name) and value.id not in local:
+            value = bound.get(value.id)
+        if each.arg is None and isinstance(value, ast.Dict):
+            keys = [key.value if isinstance(key, ast.Constant) else None for key in value.keys]
+            value = value.values[keys.index("training")] if "training" in keys else None
+        elif each.arg != "training":
+            continue
+        if isinstance(value, ast.Constant):
+            return True
+    return False
+
+
+@lru_cache(maxsize=1_000)
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """What the names stand for that a module binds once, in its body."""
+    bound = [each.id for each in ast.walk(tree) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)]
+    found: dict[str, ast.expr] = {}
+    for statement in tree.body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.Assign) and isinstance(targets[0], ast.Name) and bound.count(targets[0].id) == 1:
+            found[targets[0].id] = statement.value
+    return found
+
+
+@lru_cache(maxsize=1_000)
+def _names_bound(function: ast.AST) -> frozenset[str]:
+    """The parameters and local names of a function."""
+    names = {each.arg for each in ast.walk(function) if isinstance(each, ast.arg)}
+    return frozenset(
+        names | {each.id for each in ast.walk(function) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    )
 
 
 def _is_callers_choice(call: Call) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bnlint.activations import LINEAR, OUTPUTS, activation, fused, inner
+from bnlint.fitters import is_given_away_to_fit
 from bnlint.interpreter.records import Call, Event, LayerV, ModelV, TensorV
 from bnlint.interpreter.values import ClassV, Const, DictV, FunctionV, InstanceV, ListV, MethodV, PartialV, SymbolV, TupleV, Value
 from bnlint.program import Program, once
@@ -56,6 +57,7 @@ STEPS = frozenset({"squeeze", "reshape", "cast", "identity", "flatten"})
 def trained_outputs(program: Program) -> Iterator[Output]:
     """Every output of which a loss in sight tells the role: of ``compile``, or of a training loop of one's own."""
     fitted = {id(event.target) for event in program.events("fit", "train_on_batch")}
+    fitted.update(id(event.target) for event in program.events("compile") if is_given_away_to_fit(event.context))
     for event in program.events("compile"):
         if isinstance(event.target, ModelV) and (id(event.target) in fitted or not _feeds_another(program, event.target)):
             yield from _compiled(program, event.target, event, id(event.target) in fitted)

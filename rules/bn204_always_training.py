@@ -55,7 +55,7 @@ out. It is unsafe: predictions change, which is its purpose.
 Silent where the mode is what a caller chose, where it depends on a condition on the mode (one on a variable with {names: modes}
 in its name), where the normalization may be frozen, and for layers without batch normalization such as a dropout that is meant
 to stay on. In a helper of a `call`, one caller that fixes the mode, or leaves it at the helper's default, is enough. While a
-functional model of Keras 3 is built, only a constant that is written in the call counts; under Keras 2 also one that a builder
+functional model of Keras 3 is built, only a constant that is written in the call, or bound once in the module, counts; under Keras 2 also one that a builder
 is given, or has as its default, where it is called in sight and its model is trained.
 
 ## Verify

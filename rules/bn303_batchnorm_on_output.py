@@ -58,7 +58,8 @@ in a class, by a factory, or for other places, too.
 ## Limits
 Silent where nothing in sight tells what the output is for: a model that is neither compiled nor trained by a loop with a known loss, or whose
 loss is not known or compares outputs of models (embeddings, projectors, backbones), and a model whose output feeds another one, as a
-generator's does. A normalization as the last layer of a regressor is reported where the model is fitted in sight. A loss of
+generator's does. A normalization as the last layer of a regressor is reported where the model is fitted in sight, or its
+builder is given to a tuner of KerasTuner or to a wrapper for scikit-learn. A loss of
 the project's own is known by the words of its name: {names: losses of classifiers} for a
 classifier; {names: losses of regressors} for a regressor.
 

@@ -50,8 +50,9 @@ model.fit(x[:1000] / 255, y[:1000], epochs=3)
 ```
 
 ## Limits
-Silent where the number of steps is not known: samples out of sight, training in a loop or in a function that the code in sight does not
-call. Silent for fewer than 10 steps and for data of zeros or ones, which only try whether the code runs; in unit tests
+Silent where the number of steps is not known: samples out of sight, `fit` in a loop, training in a function that the code in sight does not
+call. Calls of `train_on_batch` count in loops over ranges that are written down, without conditions, where the model predicts or is
+evaluated behind them. Silent for fewer than 10 steps and for data of zeros or ones, which only try whether the code runs; in unit tests
 (files with one of {names: unit tests}); for layers that are frozen, and for weights that were loaded. The steps of all calls of `fit`
 on one model count together, and the finding stands at the last one.
 

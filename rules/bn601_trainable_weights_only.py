@@ -91,6 +91,7 @@ WHAT = {
     "averaged": "the average has none that fit",
     "saved": "they are lost in the file",
     "loaded": "the model keeps its old ones",
+    "set": "set_weights takes all weights or raises",
 }
 
 

@@ -27,6 +27,7 @@ def new_machine(project: Project, keras_version: str = "auto") -> Machine:
         phases,
         readers,
         reflection,
+        regular_expressions,
         sample_sets,
         scalers,
         splits,

@@ -278,7 +278,10 @@ def sum_(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     items = items_of(m, value, site)
     if items is None:
         m.escape(value)
-        return derive(m, "sum", part(value), part(total))
+        items_are = part(value)
+        if isinstance(items_are, tuple):
+            m.flow(Unknown(items_are), [value])
+        return derive(m, "sum", items_are, part(total))
     for item in items:
         m.step()
         total = operate(m, ast.Add, total, item, site)

@@ -66,10 +66,9 @@ class Entries:
             for block, frame in module.main_blocks[:1]:
                 self._course(module, "__main__", partial(self.m.execute, block, frame))
         definitions = [(module, node) for module in modules for node in top_level(module.tree)]
-        if not self.m.keep_all:
-            definitions = [(module, node) for module, node in definitions if node.name in wanted or self._holds_layers(node)]
         for module, node in users_first(definitions):
-            self.enter(module, node)
+            if self.m.keep_all or node.name in wanted or self._holds_layers(node):
+                self.enter(module, node)
 
     def _holds_layers(self, node: Definition) -> bool:
         """Whether instances of a class were given layers or their tensors: its own text need not say so."""

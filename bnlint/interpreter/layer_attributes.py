@@ -202,7 +202,7 @@ def set_weights(m: Machine, site: CallSite, layer: LayerV, arguments: Arguments)
     for each in [layer, *all_sublayers(m, layer)]:
         m.touch(each)
         each.weights = "copied"
-    m.event("load", layer, site, name="set_weights", arguments=dict(arguments.keywords))
+    m.event("load", layer, site, name="set_weights", arguments=dict(arguments.keywords), value=arguments.get(0, "weights"))
     return NONE
 
 
