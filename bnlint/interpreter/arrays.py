@@ -156,6 +156,8 @@ def keeps(path: str) -> None:
             return found
         if plain is not None:
             return plain(m, site, arguments)
+        if isinstance(value, Unknown) and value.term[0] == "training":  # a flag stays the same one, whatever its type
+            return value
         return other(m, site, arguments)
 
 

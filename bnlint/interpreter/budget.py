@@ -9,6 +9,12 @@ WORLDS = 12
 FEW_WORLDS = 4
 """Courses of an entry point whose first one is long."""
 
+PAIR_WORLDS = 4
+"""Courses of one entry point that bring together sides of two conditions."""
+
+PAIRED = 16
+"""Conditions of one entry point up to which two are brought together."""
+
 LONG_COURSE = 3_000
 """Steps from which on a course is long."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from bnlint.interpreter import budget
@@ -25,14 +25,17 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
 
     Each run starts from the same state: what it changes is undone, except, with ``keep``, what the first one does.
     Every side of every condition is taken in at least one run, as far as the budget of worlds goes; where it does
-    not, the function with the condition is noted as uncertain. A long course, such as one of many variants of a big
+    not, the function with the condition is noted as uncertain. Then any two conditions take their sides together, for
+    one may choose the layer and the other what follows it. A long course, such as one of many variants of a big
     model, leaves out conditions of which another entry point has taken both sides, unless it trains what it makes.
     """
     worlds: list[World] = []
+    pairs = Pairs()
     with _fresh(m) as forks:
         first = _run(m, name, module, parent, action, {})
         worlds.append(first)
         taken = [dict(m.sides)]
+        pairs.note(m.sides)
         if forks or not keep:
             _undo(m)
         tried: set[frozenset[tuple[Term, bool]]] = set()
@@ -44,11 +47,12 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
             asked = {key: fork for key, fork in forks.items() if fork.statement not in old}
             second = len(worlds) == 1
             forced = None if second else _again(m, asked, list(zip(worlds, taken)), tried)
-            forced = forced or _next(m, asked, tried, second)
+            forced = forced or _next(m, asked, tried, second) or pairs.next(asked)
             if forced is None:
                 break
             worlds.append(_run(m, name, module, parent, action, forced))
             taken.append(dict(m.sides))
+            pairs.note(m.sides)
             _undo(m)
         for fork in forks.values():
             m.note_sides(fork)
@@ -142,6 +146,48 @@ def _choices(open_: list[tuple[Term, Fork]], second: bool) -> Iterator[dict[Term
         yield {key: True not in fork.sides for key, fork in open_}
     for key, fork in open_:
         yield {**fork.way, key: True not in fork.sides}
+
+
+class Pairs:
+    """Which sides two conditions of an entry point have taken together."""
+
+    def __init__(self) -> None:
+        self._met: set[tuple[Term, bool, Term, bool]] = set()
+        self._left = budget.PAIR_WORLDS
+
+    def note(self, sides: Mapping[Term, bool]) -> None:
+        """Remember the sides of one course, taken or tried."""
+        if len(sides) <= budget.PAIRED:
+            items = list(sides.items())
+            self._met.update((*one, *other) for one in items for other in items)
+
+    def next(self, forks: Mapping[Term, Fork]) -> dict[Term, bool] | None:
+        """Sides that bring two conditions together as no course has yet, and as many others as they can."""
+        keys = [key for key, fork in forks.items() if len(fork.sides) == 2]
+        if not self._left or not 2 <= len(keys) <= budget.PAIRED:
+            return None
+        fresh = next(
+            (
+                (one, side, other, further)
+                for number, other in enumerate(keys)
+                for one in keys[:number]
+                for side in (True, False)
+                for further in (True, False)
+                if (one, side, other, further) not in self._met
+            ),
+            None,
+        )
+        if fresh is None:
+            return None
+        self._left -= 1
+        one, side, other, further = fresh
+        choice = {**forks[one].way, **forks[other].way, one: side, other: further}
+        for key in keys:
+            if key not in choice:
+                gains = [sum((*each, key, way) not in self._met for each in choice.items()) for way in (True, False)]
+                choice[key] = gains[0] >= gains[1]
+        self.note(choice)
+        return choice
 
 
 @contextmanager

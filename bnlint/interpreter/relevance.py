@@ -10,14 +10,17 @@ from bnlint.index import is_relevant, names_keras
 from bnlint.interpreter.scope import Module
 
 WORD = re.compile(r"[^\W\d]\w*")
+MAKES_LAYER = re.compile(r"(?:Conv|Dense|Linear)\w*\(")
 
 
 def relevant_names(modules: Iterable[Module]) -> set[str]:
     """The names bound at the top of some modules whose statements can reach a batch normalization or a backbone.
 
+    What uses the same helper for a layer as one of these is among them: it may do without the normalization.
     Names are compared as words, whatever they are bound to: it errs on the side of too many.
     """
     users: dict[str, set[str]] = {}
+    makers: set[str] = set()
     found: set[str] = set()
     pending: list[str] = []
     for module in modules:
@@ -26,6 +29,8 @@ def relevant_names(modules: Iterable[Module]) -> set[str]:
             if is_relevant(around + text.encode("utf-8", "replace")):
                 pending.extend(names - found)
                 found |= names
+            if MAKES_LAYER.search(text):
+                makers |= names
             for word in set(WORD.findall(text)) - names:
                 users.setdefault(word, set()).update(names)
     while pending:
@@ -33,7 +38,8 @@ def relevant_names(modules: Iterable[Module]) -> set[str]:
             if name not in found:
                 found.add(name)
                 pending.append(name)
-    return found
+    shared = [name for name in makers - found if not found.isdisjoint(users.get(name, ()))]
+    return found.union(*(users[name] for name in shared))
 
 
 def _statements(module: Module) -> Iterator[tuple[set[str], str]]:
