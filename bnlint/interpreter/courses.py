@@ -47,7 +47,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
             asked = {key: fork for key, fork in forks.items() if fork.statement not in old}
             second = len(worlds) == 1
             forced = None if second else _again(m, asked, list(zip(worlds, taken)), tried)
-            forced = forced or _next(m, asked, tried, second) or pairs.next(asked)
+            forced = forced or _next(m, asked, tried, second) or pairs.next(m, asked)
             if forced is None:
                 break
             worlds.append(_run(m, name, module, parent, action, forced))
@@ -161,9 +161,9 @@ class Pairs:
             items = list(sides.items())
             self._met.update((*one, *other) for one in items for other in items)
 
-    def next(self, forks: Mapping[Term, Fork]) -> dict[Term, bool] | None:
+    def next(self, m: Machine, forks: Mapping[Term, Fork]) -> dict[Term, bool] | None:
         """Sides that bring two conditions together as no course has yet, and as many others as they can."""
-        keys = [key for key, fork in forks.items() if len(fork.sides) == 2]
+        keys = [key for key, fork in forks.items() if len(fork.sides) == 2 and not _is_aside(m, fork)]
         if not self._left or not 2 <= len(keys) <= budget.PAIRED:
             return None
         fresh = next(
