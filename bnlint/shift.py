@@ -32,6 +32,14 @@ def shift_ends(program: Program, tensor: TensorV, axis: int, source: LayerV | No
     return list(_Walk(program, source).run(tensor, axis))
 
 
+def _in_inference(call: Call) -> bool:
+    return call.training.kind == "constant" and not call.training.value and call.training.value is not None
+
+
+def _in_training(call: Call) -> bool:
+    return call.training.kind == "constant" and bool(call.training.value)
+
+
 class _Walk:
     def __init__(self, program: Program, source: LayerV | None) -> None:
         self.program = program
@@ -102,8 +110,8 @@ class _Walk:
         program = self.program
         if program.may_be_frozen(layer) or call.training.kind == "unknown":
             return False
-        if call.training.kind == "constant" and not call.training.value and call.training.value is not None:
-            return False
+        if _in_inference(call) and not any(_in_training(each) for each in program.calls_of(layer)):
+            return False  # elsewhere in training mode: its moving mean has learnt what was added
         arguments = program.arguments(layer)
         if arguments.get("renorm", False) is not False:
             return False
