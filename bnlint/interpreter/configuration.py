@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bnlint.interpreter.dispatch import CallSite, method, native
 from bnlint.interpreter.graphs import trace
 from bnlint.interpreter.machine import Machine
@@ -55,14 +57,22 @@ for each in KEEPS_FUNCTION:
 @native("keras.backend.image_data_format", "keras.backend.image_dim_ordering")
 def image_data_format(m: Machine, site: CallSite, arguments: Arguments) -> Value:
     """Channels last, unless the project sets it or keras.json says otherwise."""
-    name = "tf" if site.path.endswith("ordering") else "channels_last"
+    ordering = site.path.endswith("ordering")
     chosen = m.settings.get("image_data_format")
-    return chosen if chosen is not None else Const(Configured(name))
+    if chosen is None:
+        return Const(Configured("tf" if ordering else "channels_last"))
+    return in_words(chosen, {"channels_first": "th", "channels_last": "tf"}) if ordering else chosen
 
 
-@native("keras.backend.set_image_data_format")
+def in_words(value: Value, words: Mapping[object, str]) -> Value:
+    """A format under its name in another generation of Keras."""
+    return Const(words[value.value], value.assumed) if isinstance(value, Const) and value.value in words else value
+
+
+@native("keras.backend.set_image_data_format", "keras.backend.set_image_dim_ordering")
 def set_image_data_format(m: Machine, site: CallSite, arguments: Arguments) -> Value:
-    value = arguments.get(0, "data_format")
+    value = m.resolve(arguments.get(0, "data_format") or arguments.get(0, "dim_ordering") or unknown("a data format"))
+    value = in_words(value, {"th": "channels_first", "tf": "channels_last"})
     m.touch(m.settings)
     m.settings.items["image_data_format"] = (NONE, value or unknown("a data format"))
     return NONE

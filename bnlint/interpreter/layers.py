@@ -76,6 +76,14 @@ def construct(m: Machine, symbol: SymbolV, arguments: Arguments, site: CallSite)
     if info is not None and info.issubclass("keras.Model"):
         layer = ModelV(symbol, symbol=symbol.path, generation=generation)
     layer.made, layer.site, layer.arguments, layer.open_arguments = made, made.site, made.arguments, made.open
+    if info is not None and "data_format" not in made.arguments and not made.open:
+        configured = m.settings.get("image_data_format")
+        if (
+            isinstance(configured, Const)
+            and configured.value == "channels_first"
+            and any(each.name == "data_format" for each in info.parameters(generation))
+        ):
+            layer.arguments = {**made.arguments, "data_format": configured}
     register(m, layer, made.arguments, site)
     for value in made.arguments.values():
         layer.inner.extend(layers_in(value, 3))
