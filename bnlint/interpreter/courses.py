@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -16,6 +17,9 @@ from bnlint.interpreter.records import Event, LayerV, ModelV, TensorV, World
 from bnlint.interpreter.scope import Frame, Module
 from bnlint.interpreter.signals import Raised, Signal
 from bnlint.interpreter.values import CLOCK, Arguments, FunctionV, InstanceV, SymbolV, Term, Value
+
+LAYERS = re.compile(r"(?:conv|dense|linear|norm|bn)\w*\(", re.IGNORECASE)
+"""Layers with a bias and normalizations, as they are called in the text of a statement."""
 
 Action = Callable[[], object]
 
@@ -163,7 +167,7 @@ class Pairs:
 
     def next(self, m: Machine, forks: Mapping[Term, Fork]) -> dict[Term, bool] | None:
         """Sides that bring two conditions together as no course has yet, and as many others as they can."""
-        keys = [key for key, fork in forks.items() if len(fork.sides) == 2 and not _is_aside(m, fork)]
+        keys = [key for key, fork in forks.items() if len(fork.sides) == 2 and not _is_aside(m, fork) and _chooses(fork)]
         if not self._left or not 2 <= len(keys) <= budget.PAIRED:
             return None
         fresh = next(
@@ -188,6 +192,11 @@ class Pairs:
                 choice[key] = gains[0] >= gains[1]
         self.note(choice)
         return choice
+
+
+def _chooses(fork: Fork) -> bool:
+    """Whether a condition may decide which layers there are."""
+    return fork.statement is not None and LAYERS.search(ast.unparse(fork.statement)) is not None
 
 
 @contextmanager
