@@ -27,6 +27,7 @@ class Reference:
     kind: Kind
     node: ast.AST
     source: Source
+    tree: ast.Module
     call: ast.Call | None = None
     """The call of what is named."""
 
@@ -38,12 +39,15 @@ def references(module: Module) -> Iterator[Reference]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.ImportFrom) and not node.level and node.module:
             for alias in node.names:
-                yield Reference((f"{node.module}.{alias.name}",), module.source.span(alias), "import", node, module.source)
+                yield Reference(
+                    (f"{node.module}.{alias.name}",), module.source.span(alias), "import", node, module.source, module.tree
+                )
         elif isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Load):
             names = tuple(dotted_names(node, aliases))
             if names:
                 kind: Kind = "attribute" if isinstance(node, ast.Attribute) else "name"
-                yield Reference(names, module.source.span(called.get(node, node)), kind, node, module.source, called.get(node))
+                call = called.get(node)
+                yield Reference(names, module.source.span(call or node), kind, node, module.source, module.tree, call)
 
 
 def dotted_names(node: ast.expr, aliases: dict[str, set[str]]) -> list[str]:

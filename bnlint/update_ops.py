@@ -94,7 +94,7 @@ def _is_graph(modules: list[Module]) -> bool:
 def _collects(reference: Reference) -> bool:
     """Whether a normalization is used in training mode and leaves its updates in the collection."""
     name, call = reference.names[0], reference.call
-    if reference.kind == "import":
+    if reference.kind == "import" or not (LAYERS.match(name) or SLIM.match(name)):
         return False
     if call is None:
         call = _partial(reference)
@@ -102,8 +102,6 @@ def _collects(reference: Reference) -> bool:
         if name.endswith("BatchNormalization"):
             return call is not None and _is_called_in_training(reference)
         return call is not None and _may_be_true(_keyword(call, "training"))
-    if not SLIM.match(name):
-        return False
     if call is not None:
         given = _keyword(call, "is_training")
         return not _is_none(_keyword(call, "updates_collections")) and (given is None or _may_be_true(given))
@@ -112,7 +110,7 @@ def _collects(reference: Reference) -> bool:
 
 def _collects_as_argument(reference: Reference) -> bool:
     """``slim.conv2d(..., normalizer_fn=slim.batch_norm)``: its arguments are in ``normalizer_params``."""
-    tree = ast.parse(reference.source.text)
+    tree = reference.tree
     place = (reference.span.line, reference.span.column)
     for call in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
         given = _keyword(call, "normalizer_fn")
@@ -128,7 +126,7 @@ def _collects_as_argument(reference: Reference) -> bool:
 def _partial(reference: Reference) -> ast.Call | None:
     """The ``functools.partial`` that a normalization is given to."""
     place = (reference.span.line, reference.span.column)
-    for call in ast.walk(ast.parse(reference.source.text)):
+    for call in ast.walk(reference.tree):
         if isinstance(call, ast.Call) and call.args and _place(reference, call.args[0]) == place:
             return call if ast.unparse(call.func).rpartition(".")[2] == "partial" else None
     return None
@@ -162,7 +160,7 @@ def _entries(node: ast.expr | None, tree: ast.Module, depth: int = 2) -> Iterato
 
 def _is_called_in_training(reference: Reference) -> bool:
     """Whether the layer that is made is, or may be, called with a true ``training``."""
-    calls = [each for each in ast.walk(ast.parse(reference.source.text)) if isinstance(each, ast.Call)]
+    calls = [each for each in ast.walk(reference.tree) if isinstance(each, ast.Call)]
     return any(_may_be_true(_keyword(each, "training")) for each in calls)
 
 
