@@ -18,7 +18,7 @@ from bnlint.finding import Span
 from bnlint.interpreter.layers import TRAINING
 from bnlint.interpreter.records import Call, Context, LayerV, ModelV, World
 from bnlint.interpreter.values import ClassV, Const, FunctionV, Term, Value
-from bnlint.program import Program
+from bnlint.program import Program, once
 from bnlint.purpose import in_gradient
 
 Mode = Literal["passed", "training", "inference", "none", "unknown"]
@@ -283,10 +283,19 @@ def trainable_norms(program: Program, call: Call) -> list[LayerV]:
     return [each for each in (layer, *inside) if program.is_batchnorm(each) and not program.may_be_frozen(each)]
 
 
+@once
+def _models_by_call(program: Program) -> dict[int, list[ClassV]]:
+    """The classes of models that share a ``call``."""
+    found: dict[int, list[ClassV]] = {}
+    for cls in program.classes("keras.Model"):
+        found.setdefault(id(cls.find("call")), []).append(cls)
+    return found
+
+
 def models_fitted(program: Program, function: FunctionV) -> list[ModelV]:
     """The subclassed models with this ``call`` that are trained by ``fit``, as far as is known; where none is in sight, those whose
     use is not known: no part of another layer, and not called by a loop of their own."""
-    classes = [cls for cls in program.classes("keras.Model") if cls.find("call") is function]
+    classes = _models_by_call(program).get(id(function), [])
     models = [
         each for cls in classes for each in program.own_layers(cls) if isinstance(each, ModelV) and each.kind == "subclassed"
     ]
