@@ -36,7 +36,7 @@ Safe where the result is what was meant: a keyword with an exact equivalent gets
 of a parameter, and `training`, which is left out here and belongs into the call. There is no fix for the others.
 
 ## Limits
-Silent for keywords that arrive through a dictionary which is not known, for classes that are not Keras's own, for layers made in a
+Silent for keywords that arrive through a dictionary which is not known, for classes that are not Keras's own or have a second base class, for layers made in a
 `try` or behind a test of versions, and in tests that expect an error. `renorm` is reported only where `keras-version` names a release.
 
 ## Verify
@@ -56,7 +56,20 @@ import ast
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from bnlint.api import UNKNOWN, Edit, Finding, Fix, LayerV, Program, Rule, Span, expects_an_error, report, without_keywords
+from bnlint.api import (
+    UNKNOWN,
+    ClassV,
+    Edit,
+    Finding,
+    Fix,
+    LayerV,
+    Program,
+    Rule,
+    Span,
+    expects_an_error,
+    report,
+    without_keywords,
+)
 
 RULE = Rule(code="BN502", name="invalid-argument", severity="error", fix="unsafe")
 RENAMED = {
@@ -114,7 +127,7 @@ def check(program: Program) -> Iterator[Finding]:
 def invalid(program: Program, layer: LayerV) -> list[str]:
     """The arguments that the constructor of a layer does not take."""
     info = program.table.layer("keras.layers.BatchNormalization")
-    if info is None or layer.symbol != info.name or layer.made is None:
+    if info is None or layer.symbol != info.name or layer.made is None or has_other_bases(layer):
         return []
     generation = program.generation(layer)
     known = {each.name for each in info.parameters(generation)} | program.table.base_keywords(generation)
@@ -124,6 +137,12 @@ def invalid(program: Program, layer: LayerV) -> list[str]:
     found = [name for name in program.keywords_made(layer) if name not in known or is_younger(info.since.get(name), release)]
     axis = program.made(layer).get("axis")
     return [*found, *(["axis"] if generation != "2" and isinstance(axis, (list, tuple)) else [])]
+
+
+def has_other_bases(layer: LayerV) -> bool:
+    """Whether a base class behind Keras's own may take what is handed on."""
+    cls = layer.own_class
+    return cls is not None and any(len(each.bases) > 1 for each in cls.mro if isinstance(each, ClassV))
 
 
 def is_younger(since: str | None, release: tuple[int, ...] | None) -> bool:

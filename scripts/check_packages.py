@@ -28,6 +28,7 @@ PACKAGES = (
     "tf-agents==0.19.0", "spektral==1.3.1", "stardist==0.9.2", "csbdeep==0.8.2", "deepface==0.0.103", "basic-pitch==0.4.0",
     "keras-tuner==1.4.8", "autokeras==3.0.0", "keras-rl2==1.0.5", "tensorflow-addons==0.23.0", "tensorflow-gan==2.1.0", "kapre==0.4.1",
     "keras-tcn==3.5.7", "tf-explain==0.3.1", "deeplabcut==3.0.2", "innvestigate==2.1.2", "mrcnn==0.2", "keras==3.15.1", "tf_keras==2.21.0",
+    "keras-nlp==0.32.0", "keras-rl==0.4.2", "keras-vggface==0.6", "mtcnn==1.0.0", "retina-face==0.0.19",
 )  # fmt: skip
 
 
