@@ -264,7 +264,12 @@ def _resumes(training: Training, load: Event) -> bool:
     """Whether a training goes on where it stopped: with the weights of all that is trained, or of what is also saved."""
     event, model = training.event, load.target
     whole = event.affected if event.kind == "update" else [event.target]
-    return all(each is model for each in whole) or any(each.target is model for each in training.program.events("save"))
+    return all(each is model for each in whole) or id(model) in _saved(training.program)
+
+
+@once
+def _saved(program: Program) -> set[int]:
+    return {id(event.target) for event in program.events("save")}
 
 
 def _loads_part(training: Training, load: Event) -> bool:

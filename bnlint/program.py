@@ -334,10 +334,13 @@ class Program(Sources):
 
     def events(self, *kinds: str) -> Iterator[Event]:
         """Every event of some kinds."""
-        for world in self.worlds:
-            for event in world.events:
-                if event.kind in kinds:
-                    yield event
+        if kinds not in self._events:
+            self._events[kinds] = [event for world in self.worlds for event in world.events if event.kind in kinds]
+        yield from self._events[kinds]
+
+    @cached_property
+    def _events(self) -> dict[tuple[str, ...], list[Event]]:
+        return {}
 
     def histories(self) -> Iterator[tuple[World, list[Event]]]:
         """The events of each world in their order, those of the module's body first."""

@@ -59,7 +59,8 @@ def check(program: Program) -> Iterator[Finding]:
             continue
         reported.add(reference.span)
         name = reference.names[0].rpartition(".")[2]
-        if any(generation == "2" for _, generation in resolved):
+        inside = any(name.startswith("tensorflow.python.keras") for name in reference.names)  # TensorFlow's own copy of Keras 2
+        if inside or any(generation == "2" for _, generation in resolved):
             text = f"fit, evaluate and predict of Keras 2 do not heed the global phase of {name}; pass training= to the call, or set trainable"
             yield report(RULE, reference.span, text, severity="warning")
         else:
