@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning", "info"]
+Status = Literal["confirmed", "refuted", "inconclusive"]
 Applicability = Literal["safe", "unsafe"]
 
 
@@ -49,6 +51,18 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an experiment on the live model says about a finding.
+
+    ``measured`` names the numbers it rests on; ``reason`` says in words what was measured, or why nothing could be.
+    """
+
+    status: Status
+    reason: str
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One fault at one place; ``message`` is one line that says what goes wrong, then what to do."""
 
@@ -59,3 +73,4 @@ class Finding:
     message: str
     related: tuple[Related, ...] = ()
     fix: Fix | None = None
+    verdict: Verdict | None = None

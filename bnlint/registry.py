@@ -14,8 +14,9 @@ from bnlint.own import OWN_PAGES, OWN_RULES
 from bnlint.rule import Options, Rule
 
 if TYPE_CHECKING:
-    from bnlint.finding import Finding
+    from bnlint.finding import Finding, Verdict
     from bnlint.page import Page
+    from bnlint.verify.bench import Bench
 
 _MODULE = re.compile(r"(bn\d{3})_(\w+)\.py")
 _CODE = re.compile(r"BN\d{0,3}")
@@ -36,12 +37,13 @@ class UnknownRule(Exception):
 
 @dataclass(frozen=True)
 class LoadedRule:
-    """A rule and where it comes from; bnlint's own codes have no check."""
+    """A rule and where it comes from; bnlint's own codes have no check, and some rules no experiment."""
 
     rule: Rule
     docstring: str
     check: Callable[..., Iterable[Finding]] | None
     path: Path | None
+    experiment: Callable[[Bench], Verdict] | None = None
 
     @property
     def page(self) -> Page:
@@ -101,7 +103,7 @@ def _load(module: str, path: Path) -> LoadedRule:
     expected = f"{rule.code.lower()}_{rule.name.replace('-', '_')}"
     if module != expected:
         raise RegistryError(f"{path}: {rule.code} {rule.name} belongs in {expected}.py")
-    return LoadedRule(rule, loaded.__doc__ or rule.name, check, path)
+    return LoadedRule(rule, loaded.__doc__ or rule.name, check, path, getattr(loaded, "experiment", None))
 
 
 def _line_of(error: Exception, path: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bnlint.finding import Edit, Finding, Fix, Related, Span
+from bnlint.finding import Edit, Finding, Fix, Related, Span, Verdict
 from bnlint.run import Report
 
 
@@ -23,9 +23,13 @@ def _finding(report: Report, finding: Finding) -> dict[str, Any]:
         **_place(report, finding.span, "filename"),
         "fix": _fix(report, finding.fix) if finding.fix else None,
         "related": [_related(report, related) for related in finding.related],
-        "verdict": None,
+        "verdict": _verdict(finding.verdict) if finding.verdict else None,
         "url": None,
     }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"status": verdict.status, "measured": dict(verdict.measured), "reason": verdict.reason}
 
 
 def _place(report: Report, span: Span, *filename: str) -> dict[str, Any]:
