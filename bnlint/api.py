@@ -69,6 +69,7 @@ from bnlint.running import norm_modes
 from bnlint.scaling import Disagreement, disagreements, standardised_inputs
 from bnlint.scratch import frozen_from_scratch
 from bnlint.shift import End, shift_ends
+from bnlint.sources import is_within_tensorflow
 from bnlint.steps import GradientStep, gradient_steps, is_learned_from, origins
 from bnlint.update_ops import lost_keras_updates, never_in_training, unrun_updates
 from bnlint.wrappers import by_call
@@ -149,6 +150,7 @@ __all__ = [
     "is_made_up",
     "is_meta_learning",
     "is_repeated",
+    "is_within_tensorflow",
     "late_writes",
     "left_behind",
     "loaded",

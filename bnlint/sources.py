@@ -16,6 +16,14 @@ from bnlint.keras_api.table import Resolved
 from bnlint.reads import names_as_values, names_read
 from bnlint.references import Reference, guarded_nodes, references
 
+WITHIN_TENSORFLOW = "tensorflow.python.keras"
+"""Keras 2 as TensorFlow keeps it for itself: with the learning phase, and since Keras has a package of its own without batch normalization."""
+
+
+def is_within_tensorflow(dotted: str) -> bool:
+    """Whether a dotted name is of TensorFlow's own copy of Keras 2."""
+    return f"{dotted}.".startswith(f"{WITHIN_TENSORFLOW}.")
+
 
 class Sources:
     """The sources that were interpreted, as far as a rule asks about their text."""
@@ -58,9 +66,14 @@ class Sources:
     def resolve(self, dotted: str) -> tuple[Resolved | None, str]:
         """What a dotted name stands for, and the Keras generation that it is taken from."""
         found = self.table.resolve(dotted)
-        root_of_keras2 = dotted.startswith("tf_keras")
+        keras2 = dotted.startswith("tf_keras") or is_within_tensorflow(dotted)
         compatible = found is not None and found.generation == "2" and ".compat." in dotted
-        return found, "2" if root_of_keras2 or compatible else self._machine.generation
+        return found, "2" if keras2 or compatible else self.target
+
+    @property
+    def target(self) -> str:
+        """The Keras generation that the plain names ``keras`` and ``tensorflow.keras`` mean, "2" or "3"."""
+        return self._machine.generation
 
     @property
     def release(self) -> tuple[int, ...] | None:

@@ -31,7 +31,8 @@ so that this is safe. There is no fix for the functions of `tf.contrib`, and whe
 
 ## Limits
 Silent for Keras 2, for other layers on such a path, in a `try`, where versions are tested, and for private paths that still work
-(`keras.src`). The path is reported where it is written: in the import, or where the attribute is read.
+(`keras.src`). `tensorflow.python.keras` is TensorFlow's own copy of Keras 2: most of it can still be imported, only batch normalization
+is gone from it (measured on TensorFlow 2.21). The path is reported where it is written: in the import, or where the attribute is read.
 
 ## Verify
 Imports the name: an exception confirms the finding.
@@ -46,7 +47,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Edit, Finding, Fix, Program, Reference, Rule, Span, report, with_keyword
+from bnlint.api import Edit, Finding, Fix, Program, Reference, Rule, Span, is_within_tensorflow, report, with_keyword
 
 RULE = Rule(code="BN510", name="legacy-import", severity="error", fix="safe")
 NORM = "keras.layers.BatchNormalization"
@@ -80,7 +81,7 @@ def check(program: Program) -> Iterator[Finding]:
 def advice(program: Program, dotted: str) -> str | None:
     """What to use in place of a name that is gone; None for any other name."""
     resolved, generation = program.resolve(dotted)
-    if generation == "2":
+    if generation == "2" and not (program.target == "3" and is_within_tensorflow(dotted)):
         return None
     if dotted in CONTRIB:
         return f"use {NORM}"

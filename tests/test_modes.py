@@ -83,3 +83,9 @@ def test_the_parameter_is_added_where_python_allows_it(tmp_path: Path) -> None:
         assert f"def call({expected}):" in path.read_text()
         assert path.read_text().count("training=training") == 2
         assert not findings(path)
+
+
+def test_the_learning_phase_is_a_warning_where_keras_2_is_read_from_whatever_the_target() -> None:
+    found = findings(FIXTURES / "bn208" / "within_tensorflow.py")
+    assert {each.severity for each in found if each.code == "BN208"} == {"warning"}
+    assert {each.severity for each in findings(FIXTURES / "bn208" / "straight.py") if each.code == "BN208"} == {"error"}
