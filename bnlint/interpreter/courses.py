@@ -51,7 +51,7 @@ def run_courses(m: Machine, name: str, module: Module, parent: World | None, act
             asked = {key: fork for key, fork in forks.items() if fork.statement not in old}
             second = len(worlds) == 1
             forced = None if second else _again(m, asked, list(zip(worlds, taken)), tried)
-            forced = forced or _next(m, asked, tried, second) or pairs.next(m, asked)
+            forced = forced or _next(m, asked, tried, second) or (pairs.next(m, asked) if used <= budget.LONG_COURSE else None)
             if forced is None:
                 break
             worlds.append(_run(m, name, module, parent, action, forced))

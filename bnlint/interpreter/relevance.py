@@ -16,30 +16,34 @@ MAKES_LAYER = re.compile(r"(?:Conv|Dense|Linear)\w*\(")
 def relevant_names(modules: Iterable[Module]) -> set[str]:
     """The names bound at the top of some modules whose statements can reach a batch normalization or a backbone.
 
-    What uses the same helper for a layer as one of these is among them: it may do without the normalization.
+    What uses the same helper of its module for a layer as one of these is among them: it may do without the normalization.
     Names are compared as words, whatever they are bound to: it errs on the side of too many.
     """
     users: dict[str, set[str]] = {}
-    makers: set[str] = set()
+    helpers: list[dict[str, set[str]]] = []
     found: set[str] = set()
     pending: list[str] = []
     for module in modules:
         around = b"keras " if names_keras(module.source.text.encode("utf-8", "replace")) else b""
+        makers: set[str] = set()
+        own: dict[str, set[str]] = {}
         for names, text in _statements(module):
             if is_relevant(around + text.encode("utf-8", "replace")):
                 pending.extend(names - found)
                 found |= names
-            if MAKES_LAYER.search(text):
+            if around and MAKES_LAYER.search(text):
                 makers |= names
             for word in set(WORD.findall(text)) - names:
                 users.setdefault(word, set()).update(names)
+                own.setdefault(word, set()).update(names)
+        helpers.append({name: own[name] for name in makers & own.keys()})
     while pending:
         for name in users.get(pending.pop(), ()):
             if name not in found:
                 found.add(name)
                 pending.append(name)
-    shared = [name for name in makers - found if not found.isdisjoint(users.get(name, ()))]
-    return found.union(*(users[name] for name in shared))
+    shared = [by for each in helpers for name, by in each.items() if name not in found and not found.isdisjoint(by)]
+    return found.union(*shared)
 
 
 def _statements(module: Module) -> Iterator[tuple[set[str], str]]:
