@@ -6,7 +6,7 @@ from bnlint.activations import LINEAR, OUTPUTS, activation, fused
 from bnlint.batches import Run, accumulations, all_steps, in_unit_test, is_made_up, is_repeated, most_per_replica, training_runs
 from bnlint.copies import WeightCopy, averaged_evaluations, unset_clones, weight_copies
 from bnlint.edits import with_keyword, without_keywords
-from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span
+from bnlint.finding import Edit, Finding, Fix, Related, Severity, Span, Verdict
 from bnlint.forwarding import calls_without_mode, fixing_callers, mode_of_the_model, mode_parameter, modes_handed_on
 from bnlint.freeze_loops import MissedFreeze, missed_freezes
 from bnlint.freezing import (
@@ -72,12 +72,14 @@ from bnlint.shift import End, shift_ends
 from bnlint.sources import is_within_tensorflow
 from bnlint.steps import GradientStep, gradient_steps, is_learned_from, origins
 from bnlint.update_ops import lost_keras_updates, never_in_training, unrun_updates
+from bnlint.verify.bench import Bench, Inconclusive
 from bnlint.wrappers import by_call
 
 __all__ = [
     "LINEAR",
     "OUTPUTS",
     "UNKNOWN",
+    "Bench",
     "Call",
     "ClassV",
     "Const",
@@ -91,6 +93,7 @@ __all__ = [
     "FixedMode",
     "FunctionV",
     "GradientStep",
+    "Inconclusive",
     "LayerV",
     "MissedFreeze",
     "ModelV",
@@ -115,6 +118,7 @@ __all__ = [
     "Training",
     "Unknown",
     "Value",
+    "Verdict",
     "WeightCopy",
     "World",
     "Writes",

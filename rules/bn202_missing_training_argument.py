@@ -74,6 +74,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Call,
     Finding,
     Fix,
@@ -81,6 +82,7 @@ from bnlint.api import (
     Program,
     Related,
     Rule,
+    Verdict,
     has_training,
     mode_calls,
     mode_parameter,
@@ -130,3 +132,14 @@ def fix(program: Program, function: FunctionV, calls: list[Call]) -> Fix | None:
     if parameter is None or any(call.training.kind != "absent" for call in calls):
         return None
     return Fix("Add training=None and pass it on", "unsafe", (parameter, *modes_handed_on(program, function)))
+
+
+def experiment(bench: Bench) -> Verdict:
+    """One real ``fit`` of the outermost model whose ``call`` this is: its statistics must move.
+
+    Weights that are not trained do not move at all, so that anything above the smallest float32 step counts; gamma and beta, or
+    any other weight, have to move for the training to be one.
+    """
+    flags = bench.fit(bench.model_with_call())
+    norms = [each for each in flags if each.statistics_moved is not None and each.trainable]
+    return bench.moved(norms, flags, still=True)

@@ -1,7 +1,234 @@
-"""What an experiment works with, in the child process: the live objects of a finding."""
+"""What an experiment works with, in the child process: the live objects that belong to one finding."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bnlint.finding import Span, Status, Verdict
+
+if TYPE_CHECKING:
+    from bnlint.verify.jobs import Question
+    from bnlint.verify.recorder import Flags, Happening, LayerCall
+    from bnlint.verify.stage import Stage
+
+
+STILL = 1e-7
+"""What has moved by less has not moved: untouched weights are equal bit by bit, and a float32 of the size of 1 moves by 1.2e-7 at least."""
+
+
+class Inconclusive(Exception):
+    """An experiment cannot decide; the message says why.
+
+    ``shape`` tells whether another input shape may help, ``final`` that nothing will, so that no other run is tried.
+    """
+
+    def __init__(self, message: str, shape: bool = False, final: bool = False) -> None:
+        super().__init__(message)
+        self.shape, self.final = shape, final
+
 
 class Bench:
-    """The live layers, models and events that belong to one finding."""
+    """The live layers, calls, models and events of one finding.
+
+    Whatever is asked for and is not there raises :class:`Inconclusive`, so that an experiment reads as what it measures.
+    Models are shared between the experiments of a stage only within one finding; weights may be changed.
+    """
+
+    def __init__(self, stage: Stage, index: int, question: Question) -> None:
+        self.stage, self.question, self._index = stage, question, index
+        self.recording, self.trainer = stage.recording, stage.trainer
+
+    # Verdicts
+
+    def decided(self, confirmed: bool, reason: str, **measured: float) -> Verdict:
+        """Confirmed or refuted, with what was measured in words and numbers."""
+        return self._verdict("confirmed" if confirmed else "refuted", reason, measured)
+
+    def _verdict(self, status: Status, reason: str, measured: Mapping[str, float]) -> Verdict:
+        notes = f" ({'; '.join(self.recording.notes)})" if self.recording.notes else ""
+        return Verdict(status, reason + notes, {name: float(value) for name, value in measured.items()})
+
+    # The place
+
+    @property
+    def span(self) -> Span:
+        """The finding's place."""
+        return self.question.span
+
+    @property
+    def reached(self) -> list[int]:
+        """The times at which the code came to the place."""
+        return self.recording.reached.get(self._index, [])
+
+    def since(self) -> int:
+        """The first time the code came to the place."""
+        if not self.reached:
+            raise Inconclusive("the code does not come to this place")
+        return self.reached[0]
+
+    def failure(self, span: Span | None = None) -> BaseException | None:
+        """What was raised by the expression at the place, or below it."""
+        from bnlint.verify.places import overlaps
+
+        where = span or self.span
+        for failure in self.recording.failures:
+            if any(overlaps(place, where) for place in failure.places):
+                return failure.error
+        return None
+
+    # Layers
+
+    def made(self, accept: Callable[[Any], bool] = lambda instance: True, span: Span | None = None) -> list[Any]:
+        """The accepted layers constructed at the place; raises Inconclusive if there are none."""
+        found = self._at([each for each in self.recording.constructions if accept(each.instance)], span or self.span)
+        if not found:
+            self.since()
+            raise Inconclusive("no such layer was made at this place")
+        return [each.instance for each in found]
+
+    def called(self, accept: Callable[[Any], bool] = lambda layer: True, span: Span | None = None) -> list[LayerCall]:
+        """The calls of accepted layers at the place; raises Inconclusive if there are none."""
+        found = self._at([each for each in self.recording.calls if accept(each.layer)], span or self.span)
+        if not found:
+            self.since()
+            raise Inconclusive("no such layer was called at this place")
+        return found
+
+    @staticmethod
+    def _at(records: Iterable[Any], span: Span) -> list[Any]:
+        """The records whose innermost places come nearest to a span; records deeper below the place where none does."""
+        from bnlint.verify.places import nearest
+
+        known = list(records)
+        for depth in range(8):
+            places = nearest((each.stack[depth] for each in known if len(each.stack) > depth), span)
+            found = [each for each in known if len(each.stack) > depth and each.stack[depth] in places]
+            if found:
+                return found
+        return []
+
+    # Models
+
+    def model_of(self, layer: Any) -> Any:
+        """The outermost model that holds a layer, built; raises Inconclusive if there is none."""
+        model = self.stage.model_of(layer)
+        if model is None:
+            raise Inconclusive("the layer is in no model that the code builds")
+        return self.built(model)
+
+    def models(self) -> list[Any]:
+        """All models the code made, outermost and latest first; raises Inconclusive if there are none."""
+        found = self.stage.models()
+        if not found:
+            raise Inconclusive("the code builds no model")
+        return found
+
+    def built(self, model: Any) -> Any:
+        """The model, called once on a batch where it was not built."""
+        from bnlint.verify.training import Untrainable
+
+        try:
+            return self.trainer.built(model)
+        except Untrainable as error:
+            raise Inconclusive(str(error), error.shape) from error
+
+    def batch(self, model: Any, count: int | None = None, seed: int = 7) -> Any:
+        """A batch that the model takes."""
+        return self.trainer.inputs(model, count, seed)
+
+    def outputs(self, model: Any, batch: Any, training: bool | None = None) -> list[Any]:
+        """The model's outputs as arrays in float64; ``training`` is left out where it is None."""
+        import numpy as np
+
+        from bnlint.verify.objects import keras_of
+        from bnlint.verify.synthetic import leaves, numpy_of
+
+        keras_of(model).utils.set_random_seed(11)
+        try:
+            result = model(batch) if training is None else model(batch, training=training)
+        except TypeError:
+            raise Inconclusive("the model's call does not take the mode") from None
+        return [np.asarray(each, "float64") for each in leaves(numpy_of(result)) if np.asarray(each).dtype.kind in "fiub"]
+
+    # Training
+
+    def fit(self, model: Any, **keywords: Any) -> list[Flags]:
+        """One real, short ``fit``, and what it moved in each layer; raises Inconclusive where the model cannot be trained."""
+        from bnlint.verify.training import Untrainable
+
+        try:
+            return self.trainer.fit(model, **keywords)
+        except Untrainable as error:
+            raise Inconclusive(str(error), error.shape) from error
+
+    def events(self, *kinds: str, after: int = 0) -> list[Happening]:
+        """What happened of the kinds (``compile``, ``fit``, ``trainable``, ...) after a time, in order."""
+        return [each for each in self.recording.happenings if each.kind in kinds and each.time >= after]
+
+    def model_with_call(self) -> Any:
+        """The model, outermost and latest first, whose class defines the function at the place; raises Inconclusive."""
+        for model in self.models():
+            for name in ("call", "train_step", "test_step", "__call__"):
+                code = getattr(getattr(type(model), name, None), "__code__", None)
+                if code is not None and code.co_filename == self.span.path and _covers(code, self.span.line):
+                    return self.built(model)
+        raise Inconclusive("no model of this class is built by the code")
+
+    def moved(self, norms: list[Flags], flags: list[Flags], still: bool) -> Verdict:
+        """Whether statistics stood still (or moved) in a training that moved other weights."""
+        if not norms:
+            raise Inconclusive("there is no trainable batch normalization in the model")
+        statistics = max(each.statistics_moved or 0.0 for each in norms)
+        weights = max((each.weights_moved or 0.0 for each in flags), default=0.0)
+        if weights <= STILL and statistics <= STILL:
+            raise Inconclusive("the training moves no weight at all")
+        reason = f"one fit moves the moving statistics by {statistics:.2g} and the weights by {weights:.2g}"
+        return self.decided((statistics <= STILL) == still, reason, statistics=statistics, weights=weights)
+
+    # Weights and outputs
+
+    @contextmanager
+    def restored(self, model: Any) -> Iterator[None]:
+        """Put the model's weights back behind the block."""
+        from bnlint.verify.objects import Snapshot
+
+        snapshot = Snapshot(model)
+        try:
+            yield
+        finally:
+            snapshot.restore()
+
+    @staticmethod
+    def bias_of(layer: Any) -> Any | None:
+        """A layer's bias variable, also that of the layer in a wrapper."""
+        inner = getattr(layer, "layer", layer)
+        bias = getattr(inner, "bias", None)
+        return bias if hasattr(bias, "assign") else None
+
+    @staticmethod
+    def shift(variable: Any, by: float) -> None:
+        """Add to a variable a constant and, different for each element, up to half of it."""
+        import numpy as np
+
+        from bnlint.verify.synthetic import numpy_of
+
+        value = numpy_of(variable)
+        variable.assign(value + by * (1 + np.random.default_rng(5).uniform(-0.5, 0.5, value.shape)))
+
+    @staticmethod
+    def relative_change(before: list[Any], after: list[Any]) -> float:
+        """The largest change of any output, as a share of the outputs' scale."""
+        import numpy as np
+
+        scale = max((float(np.max(np.abs(each))) for each in before if each.size), default=0.0)
+        change = max((float(np.max(np.abs(b - a))) for b, a in zip(before, after, strict=True) if b.size), default=0.0)
+        if not np.isfinite(change):
+            raise Inconclusive("the outputs are not finite")
+        return change / (scale + 1e-12)
+
+
+def _covers(code: Any, line: int) -> bool:
+    lines = [each[2] for each in code.co_lines() if each[2]]
+    return bool(min(code.co_firstlineno, *lines) <= line <= max(lines))

@@ -1,0 +1,226 @@
+"""How to get to a place that the module itself does not reach: the functions and classes around it, called with likely arguments."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bnlint.finding import Span
+from bnlint.verify import guesses
+from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of
+
+if TYPE_CHECKING:
+    from bnlint.verify.stage import Stage
+
+_BUILDERS = ("build_model", "create_model", "make_model", "get_model", "build", "create", "model", "setup", "build_network")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A function or class of the module, by the names that lead to it, and arguments beside the defaults.
+
+    ``within`` is the method that holds the place, if it is in a class.
+    """
+
+    name: str
+    within: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def entries_for(text: str, span: Span, configured: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
+    """The entries that may lead to a span: the definition around it, then those that call that, outwards.
+
+    Each is tried with the configured arguments, with its defaults, and with the arguments of the calls in the file.
+    """
+    tree = ast.parse(text)
+    seen: set[str] = set()
+    for definition, method in _definitions(tree, span):
+        if definition.name in seen:
+            continue
+        seen.add(definition.name)
+        for name, arguments in configured.items():
+            if name.rpartition(":")[2] == definition.name:
+                yield Entry(definition.name, method, dict(arguments))
+        calls = [each for each in _literal_calls(tree, definition) if each]
+        if not isinstance(definition, ast.ClassDef) and not calls or not _required(definition):
+            yield Entry(definition.name, method)
+            calls = [each for each in calls][:3]
+            yield from (Entry(definition.name, method, each) for each in calls)
+        else:
+            yield from (Entry(definition.name, method, each) for each in calls[:3])
+            yield Entry(definition.name, method)
+
+
+def _definitions(tree: ast.Module, span: Span) -> Iterator[tuple[Any, str]]:
+    """The top-level definition around a span, with the method, and the definitions that use it, users of users last."""
+    top = [each for each in tree.body for each in _top_level(each)]
+    around = next((each for each in top if each.lineno <= span.line <= (each.end_lineno or 0)), None)
+    if around is None:
+        return
+    method = ""
+    if isinstance(around, ast.ClassDef):
+        inner = [each for each in around.body if isinstance(each, ast.FunctionDef)]
+        method = next((each.name for each in inner if each.lineno <= span.line <= (each.end_lineno or 0)), "")
+    yield around, method
+    known, fresh = {around.name}, [around.name]
+    while fresh:
+        name = fresh.pop(0)
+        for each in top:
+            if each.name not in known and any(_mentions(node, name) for node in ast.walk(each)):
+                known.add(each.name)
+                fresh.append(each.name)
+                yield each, ""
+
+
+def _top_level(statement: ast.stmt) -> list[Any]:
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return [statement]
+    if isinstance(statement, (ast.If, ast.Try)):
+        return [each for inner in statement.body for each in _top_level(inner)]
+    return []
+
+
+def _mentions(node: ast.AST, name: str) -> bool:
+    return (isinstance(node, ast.Name) and node.id == name) or (isinstance(node, ast.Attribute) and node.attr == name)
+
+
+def _required(definition: Any) -> list[str]:
+    """The parameters without a default."""
+    function = definition
+    if isinstance(definition, ast.ClassDef):
+        function = next((each for each in definition.body if getattr(each, "name", "") == "__init__"), None)
+        if function is None:
+            return []
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    needed = positional[: len(positional) - len(arguments.defaults)]
+    needed += [each for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None]
+    return [each.arg for each in needed if each.arg not in ("self", "cls")]
+
+
+def _literal_calls(tree: ast.Module, definition: Any) -> Iterator[dict[str, Any]]:
+    """The literal arguments of the calls in the file."""
+    function = definition
+    if isinstance(definition, ast.ClassDef):
+        function = next((each for each in definition.body if getattr(each, "name", "") == "__init__"), None)
+    names = [each.arg for each in function.args.args if each.arg not in ("self", "cls")] if function else []
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and _mentions(call.func, definition.name):
+            pairs = [*zip(names, call.args, strict=False), *((each.arg, each.value) for each in call.keywords if each.arg)]
+            found = {}
+            for name, value in pairs:
+                try:
+                    found[name] = ast.literal_eval(value)
+                except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+                    continue
+            yield found
+
+
+def call_entry(stage: Stage, entry: Entry) -> None:
+    """Call an entry and bring what it makes to life."""
+    target = stage.namespace.get(entry.name)
+    if target is None:
+        raise NameError(f"{entry.name} is not defined when the module has run")
+    result = _called(stage, target, entry.arguments)
+    _enliven(stage, result)
+    if entry.within and not is_layer(result) and isinstance(target, type):
+        _call_method(stage, result, entry.within)
+
+
+def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
+    """Call a function with the arguments that are known and likely ones for the others."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return function(**arguments)
+    positional, named = [], {}
+    for name, each in parameters.items():
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            continue
+        if name not in arguments and each.default is not each.empty:
+            continue
+        annotation = "" if each.annotation is each.empty else str(getattr(each.annotation, "__name__", each.annotation))
+        value = arguments[name] if name in arguments else argument(stage, name, annotation, symbolic=True)
+        if each.kind is each.POSITIONAL_ONLY:
+            positional.append(value)
+        else:
+            named[name] = value
+    return function(*positional, **named)
+
+
+def argument(stage: Stage, name: str, annotation: str, symbolic: bool = False) -> Any:
+    """A likely value for a parameter or loop variable."""
+    import keras
+
+    value = guesses.guess(name, annotation)
+    if value is guesses.MODEL:
+        model = stage.last_model()
+        if model is None:
+            raise LookupError(f"there is no model to be given as {name}")
+        return model
+    if value is guesses.OPTIMIZER:
+        return keras.optimizers.SGD(0.01)
+    if value is guesses.LOSS:
+        return keras.losses.MeanSquaredError()
+    if value is guesses.METRIC:
+        return keras.metrics.Mean()
+    if value is guesses.TARGET:
+        return stage.target_batch()
+    if value is guesses.INPUT:
+        if symbolic and stage.last_model() is None:
+            stage.used_shape = True
+            with stage.quiet():
+                return keras.Input(stage.shape)
+        return stage.input_batch()
+    if value == (32, 32, 3):
+        stage.used_shape = True
+        return stage.shape
+    return value
+
+
+def _enliven(stage: Stage, result: Any) -> None:
+    """Make a model of a function's tensors, call the layers and models that it returns."""
+    if is_symbolic(result) or (isinstance(result, (list, tuple)) and result and all(map(is_symbolic, result))):
+        _model_of_tensors(stage, result)
+        return
+    for layer in stage.layers_in(result):
+        if is_model(layer):
+            if not layer.built or not layer.weights:
+                stage.used_shape = True
+            stage.trainer.built(layer)
+        else:
+            import keras
+
+            stage.used_shape = True
+            module = keras if keras_of(layer) is keras else keras_of(layer)
+            tensor = module.Input(stage.shape)
+            stage.extra.append(module.Model(tensor, layer(tensor)))
+
+
+def _model_of_tensors(stage: Stage, tensors: Any) -> None:
+    first = tensors[0] if isinstance(tensors, (list, tuple)) else tensors
+    keras = keras_of_tensor(first)
+    with stage.quiet():
+        sources = keras.utils.get_source_inputs(first)
+        stage.extra.append(keras.Model(sources, tensors))
+
+
+def keras_of_tensor(tensor: Any) -> Any:
+    """The Keras that a symbolic tensor belongs to."""
+    import sys
+
+    return sys.modules["tf_keras" if type(tensor).__module__.startswith("tf_keras") else "keras"]
+
+
+def _call_method(stage: Stage, instance: Any, name: str) -> None:
+    """Call the method that holds the place, the class's builders first where it has any."""
+    if name == "__init__":
+        return
+    for builder in _BUILDERS:
+        method = getattr(instance, builder, None)
+        if builder != name and callable(method) and not stage.models():
+            _enliven(stage, _called(stage, method, {}))
+    _enliven(stage, _called(stage, getattr(instance, name), {}))

@@ -1,0 +1,131 @@
+"""Stands in for what is not here: downloads, pretrained weights, data sets, modules that are not installed."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+
+from bnlint.verify.objects import kerases
+
+_SAMPLES = 64
+_IMAGES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3)}
+_REALS = {"boston_housing": 13, "california_housing": 8}
+_SEQUENCES = {"imdb": 2, "reuters": 46}
+_WEIGHTS = "weights-that-are-not-downloaded.h5"
+
+
+@contextmanager
+def in_place(note: Callable[[str], None]) -> Iterator[None]:
+    """Patch the loaded Kerases while the block runs; ``note`` hears what was replaced."""
+    with ExitStack() as stack:
+        for keras in kerases():
+            _patch_downloads(stack, keras, note)
+            _patch_data_sets(stack, keras.__name__, note)
+        finder = _Absent(note)
+        sys.meta_path.append(finder)
+        stack.callback(sys.meta_path.remove, finder)
+        yield
+
+
+def _replace(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
+    if (old := getattr(owner, name, None)) is not None:
+        setattr(owner, name, value)
+        stack.callback(setattr, owner, name, old)
+
+
+def _patch_downloads(stack: ExitStack, keras: Any, note: Callable[[str], None]) -> None:
+    def get_file(*args: Any, **kwargs: Any) -> str:
+        note("downloaded files are left out")
+        return _WEIGHTS
+
+    def load_weights(model: Any, filepath: Any = None, *args: Any, **kwargs: Any) -> None:
+        note("the weights are random instead of loaded")
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith((f"{keras.__name__}.", "keras.", "tf_keras.")) and callable(getattr(module, "get_file", None)):
+            _replace(stack, module, "get_file", get_file)
+    _replace(stack, keras.Model, "load_weights", load_weights)
+
+
+def _patch_data_sets(stack: ExitStack, keras: str, note: Callable[[str], None]) -> None:
+    from importlib import import_module
+
+    for name in (*_IMAGES, *_REALS, *_SEQUENCES):
+        for root in (f"{keras}.datasets", f"{keras}.src.datasets", f"{keras}._tf_keras.keras.datasets"):
+            try:
+                module = import_module(f"{root}.{name}")
+            except ImportError:
+                continue
+            _replace(stack, module, "load_data", _loader(name, note))
+
+
+def _loader(name: str, note: Callable[[str], None]) -> Callable[..., Any]:
+    def load_data(*args: Any, **kwargs: Any) -> Any:
+        note(f"{name} is made up")
+        rng = np.random.default_rng(0)
+        return _data(name, rng), _data(name, rng)
+
+    return load_data
+
+
+def _data(name: str, rng: np.random.Generator) -> tuple[Any, Any]:
+    if name in _IMAGES:
+        images = rng.integers(0, 256, (_SAMPLES, *_IMAGES[name])).astype("uint8")
+        labels = rng.integers(0, 100 if name == "cifar100" else 10, _SAMPLES).astype("uint8")
+        return images, labels[:, None] if name.startswith("cifar") else labels
+    if name in _REALS:
+        return rng.normal(1.0, 2.0, (_SAMPLES, _REALS[name])), rng.normal(20.0, 5.0, _SAMPLES)
+    texts = np.empty(_SAMPLES, dtype=object)
+    texts[:] = [list(map(int, rng.integers(1, 100, int(rng.integers(10, 40))))) for _ in range(_SAMPLES)]
+    return texts, rng.integers(0, _SEQUENCES[name], _SAMPLES)
+
+
+class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Gives an empty module for one that is not installed, so that those who only import it go on."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self.note = note
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        top = name.partition(".")[0]
+        if not _asked_by_user() or (top in sys.modules and not isinstance(sys.modules[top], _AbsentModule)):
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        self.note(f"{spec.name.partition('.')[0]} is not installed")
+        return _AbsentModule(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """There is nothing to run."""
+
+
+def _asked_by_user() -> bool:
+    """Whether the import comes from the code that is judged, and not from a library that can do without."""
+    from bnlint.verify.places import is_user_code
+
+    frame = sys._getframe(2)
+    while frame is not None and ("importlib" in frame.f_code.co_filename or frame.f_code.co_filename == __file__):
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame is not None and is_user_code(frame.f_code.co_filename)
+
+
+class _AbsentModule(types.ModuleType):
+    """Has every public name, as a class of which no instance can be made."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (_Absentee,), {"__module__": self.__name__})
+
+
+class _Absentee:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise ModuleNotFoundError(f"{type(self).__module__} is not installed")

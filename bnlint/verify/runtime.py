@@ -1,0 +1,84 @@
+"""What the instrumented code calls while it runs."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from bnlint.verify.places import trace_places
+from bnlint.verify.recorder import Failure, Recording
+
+ROUNDS = 2
+"""Rounds of a loop that trains: one to move what is moved, one to see what is done again."""
+
+
+class Missing:
+    """Stands for an argument that could not be evaluated."""
+
+    def __repr__(self) -> str:
+        return "<not available>"
+
+
+MISSING = Missing()
+
+
+class Runtime:
+    """Known to the instrumented code as ``__bnlint__``."""
+
+    Caught = (Exception, SystemExit)
+
+    def __init__(self, recording: Recording, batch: Callable[[tuple[str, ...]], Any]) -> None:
+        self.recording, self._batch = recording, batch
+        self._rounds: dict[int, int] = {}
+
+    def reach(self, index: int) -> None:
+        """The code has come to the place of a question."""
+        self.recording.reached.setdefault(index, []).append(self.recording.tick())
+
+    def failed(self) -> None:
+        """A statement has raised what is being handled."""
+        error = sys.exc_info()[1]
+        assert error
+        self.recording.failures.append(Failure(error, trace_places(error), self.recording.tick()))
+
+    def again(self, loop: int) -> bool:
+        """Whether a ``while`` that trains may run once more; one round more each time the loop is entered anew would be endless."""
+        self._rounds[loop] = self._rounds.get(loop, 0) + 1
+        return self._rounds[loop] <= ROUNDS
+
+    def few(self, iterable: Iterable[Any]) -> Iterator[Any]:
+        """The first rounds of a loop that trains."""
+        return itertools.islice(iter(iterable), ROUNDS)
+
+    def rounds(self, iterable: Callable[[], Iterable[Any]], wanted: str | tuple[str, ...]) -> Iterator[Any]:
+        """The first rounds of a loop that trains; made-up batches where there are none."""
+        try:
+            found = list(self.few(iterable()))
+        except Exception:  # noqa: BLE001 - whatever the data needs is not here
+            found = []
+        if found:
+            yield from found
+            return
+        names = wanted if isinstance(wanted, tuple) else (wanted,)
+        self.recording.note("the batches are made up")
+        for _ in range(ROUNDS):
+            batch = self._batch(names)
+            yield batch if isinstance(wanted, tuple) else batch[0]
+
+    def arguments(self, *values: Callable[[], Any]) -> list[Any]:
+        """The arguments, as far as they can be evaluated."""
+        return [_value(each) for each in values]
+
+    def keywords(self, **values: Callable[[], Any]) -> dict[str, Any]:
+        """The keyword arguments that can be evaluated."""
+        found = {name: _value(each) for name, each in values.items()}
+        return {name: value for name, value in found.items() if value is not MISSING}
+
+
+def _value(function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except Exception:  # noqa: BLE001 - whatever the argument needs is not here
+        return MISSING

@@ -1,0 +1,184 @@
+"""Runs a part of the user's code in the child process and keeps the live models it builds."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bnlint.verify import patches
+from bnlint.verify.entries import Entry, call_entry
+from bnlint.verify.instrument import RUNTIME, instrumented
+from bnlint.verify.jobs import Job
+from bnlint.verify.objects import is_layer, is_model, is_norm, kerases, layers_of
+from bnlint.verify.recorder import Recorder, Recording
+from bnlint.verify.runtime import Runtime
+from bnlint.verify.synthetic import sample
+from bnlint.verify.training import Trainer, Untrainable
+
+
+@dataclass
+class Stage:
+    """What is alive behind a run: the module's names, what was recorded, and the trainer that knows the user's data."""
+
+    job: Job
+    shape: tuple[int, ...]
+    recording: Recording = field(default_factory=Recording)
+    namespace: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    used_shape: bool = False
+
+    def __post_init__(self) -> None:
+        self.trainer = Trainer(self.shape, self.recording.note)
+        self.recorders: list[Recorder] = []
+        self.extra: list[Any] = []
+
+    # Running
+
+    def run(self, entry: Entry | None) -> None:
+        """Run the module, then the entry; what goes wrong is in ``problem`` and in the recording's failures."""
+        module = types.ModuleType("__main__")
+        module.__file__ = self.job.path
+        self.namespace = module.__dict__
+        self.namespace[RUNTIME] = Runtime(self.recording, self.batch)
+        try:
+            tree = instrumented(self.job.text, self.job.path, self.job.lines, [each.span for each in self.job.questions])
+            code = compile(tree, self.job.path, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            self.problem = f"line {error.lineno}: {error.msg}"
+            return
+        with self._recording(), _as_main(module):
+            try:
+                exec(code, self.namespace)  # noqa: S102 - running the user's code is what this process is for
+                if entry is not None:
+                    call_entry(self, entry)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything
+                self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                self.recording.failures.append(_failure(error, self.recording))
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(patches.in_place(self.recording.note))
+            stack.enter_context(_eager())
+            for keras in kerases():
+                keras.utils.set_random_seed(1)
+                recorder = Recorder(keras, self.recording, self.trainer.handlers())
+                self.recorders.append(recorder)
+                stack.enter_context(recorder.installed())
+            yield
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keras without records, for what the stage does itself."""
+        with ExitStack() as stack:
+            for recorder in self.recorders:
+                stack.enter_context(recorder.paused())
+            yield
+
+    # What is alive
+
+    def models(self) -> list[Any]:
+        """The models made, outermost first: those that are in no other, the latest of them first."""
+        made = [each.instance for each in self.recording.constructions if is_model(each.instance)] + self.extra
+        inner = {id(layer) for model in made for layer in layers_of(model) if layer is not model}
+        outer = [model for model in made if id(model) not in inner]
+        return [*reversed(outer), *(model for model in reversed(made) if id(model) in inner)]
+
+    def model_of(self, layer: Any) -> Any | None:
+        """The outermost model that holds a layer."""
+        return next((model for model in self.models() if any(each is layer for each in layers_of(model))), None)
+
+    def last_model(self) -> Any | None:
+        """The model that made-up batches are for: the latest outermost one with a normalization in it, or the latest at all."""
+        models = self.models()
+        return next((each for each in models if any(map(is_norm, layers_of(each)))), models[0] if models else None)
+
+    def batch(self, names: tuple[str, ...]) -> tuple[Any, ...]:
+        """Made-up values for the variables of a loop over data."""
+        from bnlint.verify.entries import argument
+
+        return tuple(argument(self, name, "") for name in names)
+
+    def input_batch(self) -> Any:
+        """A batch for the latest model as tensors, or of the stage's shape."""
+        model = self.last_model()
+        with self.quiet():
+            if model is None:
+                self.used_shape = True
+                return _tensor(sample((8, *self.shape), "float32", np.random.default_rng(3)))
+            return _tensor(self.trainer.inputs(model))
+
+    def target_batch(self) -> Any:
+        """Targets for the latest model's outputs."""
+        model = self.last_model()
+        if model is None:
+            return _tensor(np.random.default_rng(4).integers(0, 2, 8))
+        with self.quiet():
+            try:
+                self.trainer.built(model)
+                return _tensor(next(iter(self.trainer._data(model)))[1])
+            except Untrainable:
+                return _tensor(np.random.default_rng(4).integers(0, 2, 8))
+
+    def layers_in(self, value: Any) -> list[Any]:
+        """The layers and models in a result."""
+        if is_layer(value):
+            return [value]
+        if isinstance(value, dict):
+            return [each for inner in value.values() for each in self.layers_in(inner)]
+        if isinstance(value, (list, tuple)):
+            return [each for inner in value for each in self.layers_in(inner)]
+        return []
+
+
+def _tensor(value: Any) -> Any:
+    import keras
+
+    from bnlint.verify.synthetic import mapped
+
+    convert = getattr(getattr(keras, "ops", None), "convert_to_tensor", None)
+    if convert is None:
+        import tensorflow as tf
+
+        convert = tf.convert_to_tensor
+    return mapped(value, convert)
+
+
+def _failure(error: BaseException, recording: Recording) -> Any:
+    from bnlint.verify.places import trace_places
+    from bnlint.verify.recorder import Failure
+
+    return Failure(error, trace_places(error), recording.tick())
+
+
+@contextmanager
+def _as_main(module: types.ModuleType) -> Iterator[None]:
+    """The module as ``__main__``, for those who look it up there."""
+    old = sys.modules.get("__main__")
+    sys.modules["__main__"] = module
+    try:
+        yield
+    finally:
+        if old is not None:
+            sys.modules["__main__"] = old
+
+
+@contextmanager
+def _eager() -> Iterator[None]:
+    """Functions run as Python: a few steps cost less than tracing them, and the training argument resolves in the same way."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        yield
+        return
+    before = tensorflow.config.functions_run_eagerly()
+    tensorflow.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tensorflow.config.run_functions_eagerly(before)

@@ -1,0 +1,251 @@
+"""Short, real trainings: what a user's ``fit`` becomes in the child process, and what experiments train with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from bnlint.verify.objects import Snapshot, is_model, is_norm, keras_of
+from bnlint.verify.recorder import Flags, Happening
+from bnlint.verify.runtime import MISSING
+from bnlint.verify.synthetic import (
+    Tree,
+    batch_size_for,
+    input_tensors,
+    inputs_like,
+    leaves,
+    mapped,
+    numpy_of,
+    sample,
+    targets_to_try,
+)
+
+STEPS = 2
+SEED = 7
+
+
+class Untrainable(Exception):
+    """A model cannot be built or trained; the message says why. ``shape`` tells whether another input shape may help."""
+
+    def __init__(self, message: str, shape: bool = False) -> None:
+        super().__init__(message)
+        self.shape = shape
+
+
+class Trainer:
+    """Trains models on the user's data as far as it is there, else on made-up data.
+
+    ``shape`` is that of one sample for models that do not say what they take.
+    """
+
+    def __init__(self, shape: tuple[int, ...], note: Any) -> None:
+        self.shape, self.note = shape, note
+        self.known: dict[int, tuple[Tree, Tree]] = {}
+
+    # Data
+
+    def inputs(self, model: Any, count: int | None = None, seed: int = SEED) -> Tree:
+        """A batch that the model takes; the model's own data where it was seen, made up otherwise."""
+        tensors = input_tensors(model)
+        if tensors is not None and len(leaves(tensors)):
+            return inputs_like(tensors, count, seed, highest=_vocabulary(model))
+        if id(model) in self.known:
+            seen = self.known[id(model)][0]
+            rng = np.random.default_rng(seed)
+            return mapped(seen, lambda each: _resampled(np.asarray(each), count or len(each), rng))
+        size = count or batch_size_for(self.shape)
+        return sample((size, *self.shape), "float32", np.random.default_rng(seed))
+
+    def built(self, model: Any) -> Any:
+        """The model, built by a call where it was not; raises Untrainable."""
+        if getattr(model, "built", False) and (model.weights or not is_model(model)):
+            return model
+        try:
+            model(self.inputs(model), training=False)
+        except TypeError:
+            try:
+                model(self.inputs(model))
+            except Exception as error:
+                raise Untrainable(
+                    f"the model cannot be called on an input of shape {self.shape}: {_said(error)}", True
+                ) from error
+        except Exception as error:
+            raise Untrainable(f"the model cannot be called on an input of shape {self.shape}: {_said(error)}", True) from error
+        return model
+
+    # Training
+
+    def fit(self, model: Any, x: Tree = None, y: Tree = None, epochs: int = 1, batch_size: int | None = None) -> list[Flags]:
+        """A real ``fit`` of a few steps, and what it moved; raises Untrainable."""
+        self.built(model)
+        _compiled(model)
+        candidates = [(x, y)] if x is not None else self._data(model)
+        errors = []
+        snapshot = Snapshot(model)
+        for inputs, targets in candidates:
+            try:
+                size = batch_size or max(1, len(leaves(inputs)[0]) // STEPS)
+                _fit(model, inputs, targets, epochs, size)
+                return _flags(snapshot)
+            except Exception as error:  # noqa: BLE001 - other targets may suit the loss
+                errors.append(error)
+                snapshot.restore()
+        raise Untrainable(
+            f"the model cannot be trained: {_said(errors[0])}" if errors else "there is nothing to train on"
+        ) from None
+
+    def _data(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
+        inputs = self.inputs(model)
+        inputs = mapped(inputs, lambda each: np.concatenate([each, each[::-1]]))
+        if id(model) in self.known and self.known[id(model)][1] is not None:
+            yield self.known[id(model)]
+        outputs = numpy_of(model(mapped(inputs, lambda each: each[:2]), training=False))
+        count = len(leaves(inputs)[0])
+        full = mapped(outputs, lambda each: np.zeros((count, *each.shape[1:]), "float32"))
+        for targets in targets_to_try(full, _loss_of(model), SEED):
+            yield inputs, targets
+        yield inputs, None
+
+    # The user's own calls
+
+    def handlers(self) -> dict[str, Any]:
+        """What the user's calls of a model's methods do instead."""
+        trains = {"fit": self._handle_fit, "fit_generator": self._handle_fit, "train_on_batch": self._handle_fit}
+        looks = ("evaluate", "evaluate_generator", "predict", "predict_generator", "predict_on_batch", "test_on_batch")
+        return trains | dict.fromkeys(looks, self._handle_other)
+
+    def _handle_fit(self, happening: Happening, original: Any, *args: Any, **kwargs: Any) -> Any:
+        model = happening.model
+        x, y = self._given(model, args, kwargs)
+        own = x is not None
+        if own:
+            self.known[id(model)] = (x, y)
+        else:
+            self.note("trained on made-up data")
+        try:
+            happening.flags = self.fit(model, x, y)
+        except Untrainable:
+            if not own:
+                raise
+            self.known.pop(id(model), None)
+            happening.flags = self.fit(model)
+            self.note("trained on made-up data")
+        history = getattr(model, "history", None)
+        return 0.0 if happening.kind == "train_on_batch" else history
+
+    def _handle_other(self, happening: Happening, original: Any, *args: Any, **kwargs: Any) -> Any:
+        model = happening.model
+        x, y = self._given(model, args, kwargs)
+        if x is None:
+            self.built(model)
+            x = self.inputs(model)
+        snapshot = Snapshot(model)
+        if happening.kind.startswith("predict"):
+            result = model.predict(x, verbose=0)
+        else:
+            _compiled(model)
+            result = model.evaluate(x, y, verbose=0)
+        happening.flags = _flags(snapshot)
+        return result
+
+    def _given(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tree, Tree]:
+        """The user's data as arrays of a few samples; none where it is not here."""
+        x = args[0] if args else kwargs.get("x", kwargs.get("generator"))
+        y = args[1] if len(args) > 1 else kwargs.get("y")
+        if x is None or x is MISSING or y is MISSING:
+            return None, None
+        try:
+            return few_samples(x, y)
+        except Exception:  # noqa: BLE001 - whatever it is, it is no data
+            return None, None
+
+
+def few_samples(x: Any, y: Any = None) -> tuple[Tree, Tree]:
+    """The first samples of arrays, or of the first batches of a dataset or generator, as arrays."""
+    if not isinstance(x, dict) and not _is_array(x):
+        if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, (list, tuple)):
+            batches = [x[index] for index in range(min(STEPS, len(x)))]
+        elif isinstance(x, (list, tuple)):
+            batches = []
+        else:
+            batches = list(itertools.islice(iter(x), STEPS))
+        if batches:
+            parts = [each if isinstance(each, (list, tuple)) else (each, None) for each in batches]
+            joined = [_joined([part[index] for part in parts]) if len(parts[0]) > index else None for index in (0, 1)]
+            x, y = joined
+    x = numpy_of(x)
+    size = STEPS * batch_size_for(np.shape(leaves(x)[0])[1:])
+    cut = lambda each: np.asarray(each)[:size]
+    return mapped(x, cut), None if y is None else mapped(numpy_of(y), cut)
+
+
+def _joined(parts: list[Any]) -> Any:
+    if parts[0] is None:
+        return None
+    arrays = [numpy_of(each) for each in parts]
+    if isinstance(arrays[0], dict):
+        return {key: np.concatenate([each[key] for each in arrays]) for key in arrays[0]}
+    if isinstance(arrays[0], list):
+        return [np.concatenate(each) for each in zip(*arrays, strict=True)]
+    return np.concatenate(arrays)
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and (hasattr(value, "dtype") or hasattr(value, "iloc"))
+
+
+def _resampled(seen: Any, count: int, rng: np.random.Generator) -> Any:
+    """Other samples of the same kind: rows of what was seen, in another order, numbers shaken a little."""
+    rows = seen[rng.integers(0, len(seen), count)]
+    if rows.dtype.kind == "f":
+        rows = (rows + rng.normal(0.0, 0.1 * (float(rows.std()) or 1.0), rows.shape)).astype(rows.dtype)
+    return rows
+
+
+def _vocabulary(model: Any) -> int:
+    """How many different integers a model's embeddings take."""
+    sizes = [each.input_dim for each in model._flatten_layers() if isinstance(getattr(each, "input_dim", None), int)]
+    return min(sizes, default=2)
+
+
+def _fit(model: Any, x: Tree, y: Tree, epochs: int, batch_size: int) -> None:
+    keras_of(model).utils.set_random_seed(SEED)
+    keywords = {"batch_size": batch_size, "epochs": epochs, "verbose": 0, "shuffle": False}
+    if isinstance(x, tuple):
+        x = list(x)
+    model.fit(x, y, **keywords) if y is not None else model.fit(x, **keywords)
+
+
+def _compiled(model: Any) -> None:
+    if getattr(model, "compiled", None) or getattr(model, "_is_compiled", None) or getattr(model, "optimizer", None):
+        return
+    model.compile(optimizer="sgd", loss="mse")
+
+
+def _loss_of(model: Any) -> Any:
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, dict):
+        loss = next(iter(loss.values()), None)
+    if isinstance(loss, (list, tuple)):
+        loss = loss[0] if loss else None
+    return loss
+
+
+def _flags(snapshot: Snapshot) -> list[Flags]:
+    return [
+        Flags(
+            each,
+            bool(each.trainable),
+            snapshot.statistics_moved(each) if is_norm(each) else None,
+            snapshot.weights_moved(each),
+        )
+        for each in snapshot.layers
+    ]
+
+
+def _said(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}"

@@ -1,0 +1,108 @@
+"""Each rule's experiment confirms the findings of its Bad examples, and refutes the rule on its Good ones."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from bnlint.finding import Span, Verdict
+from bnlint.page import marks, without_marks
+from bnlint.registry import load
+from bnlint.verify.jobs import Environment, Job, Question, verdict_from_json
+
+Measure = Callable[[str, str, int, str], Verdict]
+RULES = [each for each in load().values() if each.experiment]
+
+KERAS_2_TOO: frozenset[str] = frozenset({"BN301"})
+"""Rules whose examples mean the same in both generations; the others are decided in the one that the rule is about."""
+ONLY_KERAS_2: frozenset[str] = frozenset()
+
+GOOD_PLACES: dict[str, tuple[str, ...]] = {}
+"""For a rule's Good examples, in order, a part of the line that its experiment is to be forced on, where that is not the line
+most like a marked one of Bad. None is forced where the text is empty."""
+
+
+class Child:
+    """A child process that answers jobs."""
+
+    def __init__(self, generation: str) -> None:
+        child = Path(__file__).with_name("experiment_child.py")
+        command = [sys.executable, str(child), generation]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, job: Job) -> list[Verdict]:
+        pipes: tuple[IO[str], IO[str]] = self.process.stdin, self.process.stdout  # type: ignore[assignment]
+        pipes[0].write(job.to_json() + "\n")
+        pipes[0].flush()
+        return [verdict_from_json(each) for each in json.loads(pipes[1].readline())]
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
+    """The verdict of a rule's experiment at a line of a source: ``measured(code, text, line, generation)``."""
+    children: dict[str, Child] = {}
+    path = str(tmp_path_factory.mktemp("experiments") / "example.py")
+
+    def measure(code: str, text: str, line: int, generation: str = "3") -> Verdict:
+        child = children.setdefault(generation, Child(generation))
+        Path(path).write_text(text)
+        span = Span(path, line, 1, line + 1, 1)
+        job = Job(path, text, "example", (), (Question(code, span),), environment=Environment(generation))
+        return child.ask(job)[0]
+
+    yield measure
+    for child in children.values():
+        child.process.kill()
+
+
+def generations(code: str) -> list[str]:
+    return ["2"] if code in ONLY_KERAS_2 else ["3", "2"] if code in KERAS_2_TOO else ["3"]
+
+
+BAD = [
+    pytest.param(rule.rule.code, text, line, generation, id=f"{rule.rule.code}-{number}-{line}-keras{generation}")
+    for rule in RULES
+    for number, text in enumerate(rule.page.examples("Bad"), 1)
+    for line, code in sorted(marks(text))
+    if code == rule.rule.code
+    for generation in generations(code)
+]
+GOOD = [
+    pytest.param(rule.rule.code, text, number, generation, id=f"{rule.rule.code}-{number + 1}-keras{generation}")
+    for rule in RULES
+    for number, text in enumerate(rule.page.examples("Good"))
+    for generation in generations(rule.rule.code)
+]
+
+
+@pytest.mark.parametrize(("code", "text", "line", "generation"), BAD)
+def test_a_bad_example_is_confirmed(code: str, text: str, line: int, generation: str, measured: Measure) -> None:
+    verdict = measured(code, without_marks(text), line, generation)
+    assert verdict.status == "confirmed", verdict.reason
+
+
+@pytest.mark.parametrize(("code", "text", "number", "generation"), GOOD)
+def test_a_good_example_is_refuted(code: str, text: str, number: int, generation: str, measured: Measure) -> None:
+    for line in places_in_good(code, text, number):
+        verdict = measured(code, text, line, generation)
+        assert verdict.status == "refuted", (line, verdict.reason)
+
+
+def places_in_good(code: str, text: str, number: int) -> list[int]:
+    """The lines of a Good example that the experiment is forced on: those most like the marked ones of Bad."""
+    lines = text.splitlines()
+    if number < len(GOOD_PLACES.get(code, ())):
+        fragment = GOOD_PLACES[code][number]
+        return [next(index for index, line in enumerate(lines, 1) if fragment in line)] if fragment else []
+    examples = load()[code].page.examples("Bad")
+    example = examples[min(number, len(examples) - 1)]
+    marked = [without_marks(example).splitlines()[line - 1] for line, found in sorted(marks(example)) if found == code]
+    close = [difflib.get_close_matches(each, lines, 1, 0.0)[0] for each in marked]
+    return sorted({lines.index(each) + 1 for each in close})
