@@ -258,6 +258,10 @@ class Project:
             yield folder
             folder = os.path.dirname(folder)
 
+    def import_roots(self, importer: str) -> list[str]:
+        """The folders that a file's absolute imports are looked for in."""
+        return list(self._roots(importer, ""))
+
     def _module_below(self, base: str, parts: list[str]) -> str | None:
         for index, part in enumerate(parts):
             package = base + os.sep + part

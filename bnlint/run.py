@@ -17,6 +17,7 @@ from bnlint.rule import Options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bnlint.dependences import Dependences
     from bnlint.program import Program
     from bnlint.registry import LoadedRule
     from bnlint.source import Source
@@ -34,6 +35,8 @@ class Report:
     errors: list[str] = field(default_factory=list)
     file_count: int = 0
     projects: list[Project] = field(default_factory=list)
+    dependences: dict[tuple[str, Span], Dependences] = field(default_factory=dict)
+    """By code and place, what has to run to prove a finding, where that was asked for."""
 
     def source(self, path: str) -> Source | None:
         """The text of a file that a finding or a related place is in, as far as it was read."""
@@ -61,13 +64,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Check:
-    """What to check and how; ``configure`` lays the command line's options over a file's configuration."""
+    """What to check and how; ``configure`` lays the command line's options over a file's configuration.
+
+    ``proving`` asks for the dependences of findings, ``forced`` for findings at places where no rule sees a fault.
+    """
 
     configurations: Configurations
     configure: Callable[[Config], Config] = lambda config: config
     overlay: dict[str, bytes] = field(default_factory=dict)
     outright: Collection[str] = ()
     verbose: bool = False
+    proving: bool = False
     progress: Callable[[int, int], None] | None = None
 
     def config_of(self, path: str) -> Config:
@@ -206,11 +213,16 @@ class _Group:
             found += self._run_rule(rules[code], program, context)
         if self.options.verbose:
             found += [_cut(span, reason) for span, reason in program.cuts]
-        return [
+        kept = [
             finding
             for finding in without_superseded(found, rules)
             if finding.span.path in live and (finding.code in selected[finding.span.path] or finding.code == CUT_ANALYSIS.code)
         ]
+        if self.options.proving:
+            from bnlint.dependences import dependences
+
+            self.report.dependences.update({(each.code, each.span): dependences(program, each.span) for each in kept})
+        return kept
 
     def _selected(self, path: str) -> frozenset[str]:
         config = self.options.config_of(path)

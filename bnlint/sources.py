@@ -36,6 +36,10 @@ class Sources:
     def _modules(self) -> list[Module]:
         return [module for module in self._machine.modules.by_path.values() if module is not None]
 
+    def trees(self) -> dict[str, ast.Module]:
+        """The syntax trees of the sources, by file."""
+        return {module.path: module.tree for module in self._modules}
+
     def name_span(self, function: FunctionV) -> Span | None:
         """The name in a ``def``."""
         node = function.node

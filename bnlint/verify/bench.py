@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bnlint.finding import Span, Status, Verdict
+from bnlint.verify.recorder import EVALUATION, TRAINING
 
 if TYPE_CHECKING:
     from bnlint.verify.jobs import Question
@@ -27,6 +28,10 @@ class Inconclusive(Exception):
     def __init__(self, message: str, shape: bool = False, final: bool = False) -> None:
         super().__init__(message)
         self.shape, self.final = shape, final
+
+
+class NeedsCourse(Exception):
+    """An experiment asks how the user's code trains, in a run in which it did not."""
 
 
 class Bench:
@@ -164,7 +169,12 @@ class Bench:
             raise Inconclusive(str(error), error.shape) from error
 
     def events(self, *kinds: str, after: int = 0) -> list[Happening]:
-        """What happened of the kinds (``compile``, ``fit``, ``trainable``, ...) after a time, in order."""
+        """What happened of the kinds (``compile``, ``fit``, ``trainable``, ...) after a time, in order.
+
+        The user's trainings and evaluations are run only where they are asked for.
+        """
+        if not self.stage.trains and not {*TRAINING, *EVALUATION}.isdisjoint(kinds):
+            raise NeedsCourse
         return [each for each in self.recording.happenings if each.kind in kinds and each.time >= after]
 
     def model_with_call(self) -> Any:

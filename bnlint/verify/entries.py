@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,13 @@ _BUILDERS = ("build_model", "create_model", "make_model", "get_model", "build", 
 class Entry:
     """A function or class of the module, by the names that lead to it, and arguments beside the defaults.
 
-    ``within`` is the method that holds the place, if it is in a class.
+    ``within`` is the method that holds the place, if it is in a class; ``outermost`` tells that nothing in the file uses it.
     """
 
     name: str
     within: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
+    outermost: bool = False
 
 
 def entries_for(text: str, span: Span, configured: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
@@ -36,22 +37,31 @@ def entries_for(text: str, span: Span, configured: Mapping[str, Mapping[str, Any
     Each is tried with the configured arguments, with its defaults, and with the arguments of the calls in the file.
     """
     tree = ast.parse(text)
+    yield from _entries(tree, _definitions(tree, span), configured)
+
+
+def entries_named(text: str, name: str, configured: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
+    """The entries through a function or class of a file that is known to lead to a place."""
+    tree = ast.parse(text)
+    named = [(each, "") for statement in tree.body for each in _top_level(statement) if each.name == name]
+    yield from _entries(tree, named, configured)
+
+
+def _entries(
+    tree: ast.Module, definitions: Iterable[tuple[Any, str]], configured: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Entry]:
     seen: set[str] = set()
-    for definition, method in _definitions(tree, span):
+    for definition, method in definitions:
         if definition.name in seen:
             continue
         seen.add(definition.name)
         for name, arguments in configured.items():
             if name.rpartition(":")[2] == definition.name:
-                yield Entry(definition.name, method, dict(arguments))
-        calls = [each for each in _literal_calls(tree, definition) if each]
-        if not isinstance(definition, ast.ClassDef) and not calls or not _required(definition):
-            yield Entry(definition.name, method)
-            calls = [each for each in calls][:3]
-            yield from (Entry(definition.name, method, each) for each in calls)
-        else:
-            yield from (Entry(definition.name, method, each) for each in calls[:3])
-            yield Entry(definition.name, method)
+                yield Entry(definition.name, method, dict(arguments), outermost=True)
+        outermost = not _users(tree, definition)
+        calls = [Entry(definition.name, method, each, outermost) for each in _literal_calls(tree, definition) if each][:3]
+        plain = Entry(definition.name, method, outermost=outermost)
+        yield from (calls + [plain] if _required(definition) else [plain, *calls])
 
 
 def _definitions(tree: ast.Module, span: Span) -> Iterator[tuple[Any, str]]:
@@ -73,6 +83,12 @@ def _definitions(tree: ast.Module, span: Span) -> Iterator[tuple[Any, str]]:
                 known.add(each.name)
                 fresh.append(each.name)
                 yield each, ""
+
+
+def _users(tree: ast.Module, definition: Any) -> bool:
+    """Whether anything outside a definition mentions it."""
+    inside = {id(each) for each in ast.walk(definition)}
+    return any(id(each) not in inside and _mentions(each, definition.name) for each in ast.walk(tree))
 
 
 def _top_level(statement: ast.stmt) -> list[Any]:

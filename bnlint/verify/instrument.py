@@ -28,6 +28,7 @@ _KEPT = (
     ast.Nonlocal,
 )
 _OPAQUE = (ast.Yield, ast.YieldFrom, ast.Await, ast.NamedExpr)
+_NOWHERE = Span("", 0, 0, 0, 0)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -38,7 +39,7 @@ def instrumented(text: str, path: str, kept: Collection[int], spans: Sequence[Sp
     """
     tree = ast.parse(text, path)
     trainers = _training_functions(tree)
-    _Instrument(kept, spans, trainers).module(tree)
+    _Instrument(kept, [span if span.path == path else _NOWHERE for span in spans], trainers).module(tree)
     return ast.fix_missing_locations(tree)
 
 

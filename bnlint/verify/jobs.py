@@ -28,12 +28,30 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class Script:
+    """A file to be run: its text (a notebook's code cells joined) and its dotted name.
+
+    ``lines`` are the first lines of the statements to be kept (all where empty), ``entry`` the function or class that leads on.
+    ``packaged`` tells whether it is a module of a package, to be imported rather than run, ``outermost`` whether nobody calls
+    the entry.
+    """
+
+    path: str
+    text: str
+    module: str
+    lines: tuple[int, ...] = ()
+    entry: str = ""
+    packaged: bool = False
+    outermost: bool = True
+
+
+@dataclass(frozen=True)
 class Job:
     """A part of a file to be run, and the findings to be decided on what it builds.
 
     ``text`` is the file's text, a notebook's code cells joined; ``lines`` are the first lines of the statements to be kept.
     ``roots`` are the folders that imports are looked for in. ``arguments`` are those that the configuration gives for
-    functions and classes, by qualified name.
+    functions and classes, by qualified name. ``others`` are files whose code leads to this one.
     """
 
     path: str
@@ -44,6 +62,12 @@ class Job:
     lines: tuple[int, ...] = ()
     environment: Environment = Environment()
     arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    others: tuple[Script, ...] = ()
+    packaged: bool = False
+
+    def scripts(self) -> list[Script]:
+        """What is to be run, in turn, until a question is decided: the file itself, then those that lead to it."""
+        return [Script(self.path, self.text, self.module, self.lines, "", self.packaged), *self.others]
 
     def to_json(self) -> str:
         """The job as a line of JSON."""
@@ -64,6 +88,7 @@ class Job:
                 "roots": tuple(data["roots"]),
                 "lines": tuple(data["lines"]),
                 "environment": Environment(**data["environment"]),
+                "others": tuple(Script(**each | {"lines": tuple(each["lines"])}) for each in data["others"]),
             }
         )
 

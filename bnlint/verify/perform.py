@@ -7,9 +7,9 @@ from time import monotonic
 
 from bnlint.finding import Verdict
 from bnlint.registry import load
-from bnlint.verify.bench import Bench, Inconclusive
-from bnlint.verify.entries import Entry, entries_for
-from bnlint.verify.jobs import Job, Question
+from bnlint.verify.bench import Bench, Inconclusive, NeedsCourse
+from bnlint.verify.entries import Entry, entries_for, entries_named
+from bnlint.verify.jobs import Job, Question, Script
 from bnlint.verify.known_shapes import shapes_in
 from bnlint.verify.stage import Stage
 from bnlint.verify.synthetic import shapes_to_try
@@ -32,15 +32,19 @@ def decide(job: Job, index: int, question: Question) -> Verdict:
     if experiment is None:
         return Verdict("inconclusive", "there is no experiment for this rule")
     reasons: list[str] = []
-    for stage in _stages(job, question):
+    course = [False]
+    for stage, whole in _stages(job, question, course):
         bench = Bench(stage, index, question)
         try:
             verdict = experiment(bench)
-            if verdict.status != "inconclusive":
+            if verdict.status == "confirmed" or (verdict.status == "refuted" and whole):
                 return verdict
-            reasons.append(verdict.reason)
+            stage.used_shape = False
+            reasons.append(f"{verdict.reason}, but only a part of the code could be run")
+        except NeedsCourse:
+            course[0] = stage.again = True
         except Inconclusive as error:
-            stage.used_shape = stage.used_shape or error.shape
+            stage.used_shape = error.shape or (stage.used_shape and bool(stage.problem))
             reasons.append(f"{error}{_behind(stage, bench)}")
             if error.final:
                 break
@@ -59,23 +63,47 @@ def _behind(stage: Stage, bench: Bench) -> str:
     return ""
 
 
-def _stages(job: Job, question: Question) -> Iterator[Stage]:
+def _ways(job: Job, question: Question) -> Iterator[tuple[Script, Entry | None, bool]]:
+    """The ways to the place: the file's body, its functions and classes, then the files that lead to it, in the same manner.
+
+    Each with whether it is the whole way. What is seen from a function that others call is not all that becomes of a layer.
+    """
+    for script in job.scripts():
+        yield script, None, True
+        try:
+            if script.path == question.span.path:
+                alone = not job.others
+                found = entries_for(script.text, question.span, job.arguments)
+                yield from ((script, entry, entry.outermost and alone) for entry in found)
+            elif script.entry:
+                found = entries_named(script.text, script.entry, job.arguments)
+                yield from ((script, entry, script.outermost) for entry in found)
+        except SyntaxError:
+            continue
+
+
+def _stages(job: Job, question: Question, course: list[bool]) -> Iterator[tuple[Stage, bool]]:
     """Runs of the job's code: the module alone, then through the functions and classes that lead to the place.
 
-    A run whose success may hang on the shape of its input is made again with others.
+    Each with whether it is the whole of the code that concerns the place. A run whose success may hang on the shape of its
+    input is made again with others; so is one that trains after all, as ``course`` tells from then on.
     """
-    try:
-        entries: list[Entry | None] = [None, *entries_for(job.text, question.span, job.arguments)]
-    except SyntaxError:
-        entries = [None]
     runs, started = 0, monotonic()
-    for entry in entries:
-        for shape in shapes_to_try(shapes_in(job.text)):
-            stage = Stage(job, shape)
-            stage.run(entry)
+    for script, entry, whole in _ways(job, question):
+        for shape in shapes_to_try([*shapes_in(job.text), *shapes_in(script.text)]):
+            stage = _run(job, script, shape, course[0], entry)
+            yield stage, whole
+            if stage.again:
+                stage = _run(job, script, shape, course[0], entry)
+                yield stage, whole
             runs += 1
-            yield stage
             if runs >= _MOST_RUNS or monotonic() - started > _MOST_SECONDS:
                 return
             if not stage.used_shape:
                 break
+
+
+def _run(job: Job, script: Script, shape: tuple[int, ...], trains: bool, entry: Entry | None) -> Stage:
+    stage = Stage(job, script, shape, trains)
+    stage.run(entry)
+    return stage

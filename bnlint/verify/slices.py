@@ -6,33 +6,62 @@ import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from bnlint.dependences import Dependences, Start
 from bnlint.finding import Finding
-from bnlint.verify.jobs import Environment, Job, Question
+from bnlint.verify.jobs import Environment, Job, Question, Script
 
 if TYPE_CHECKING:
+    from bnlint.index import Project
     from bnlint.run import Check, Report
+
+_MOST_OTHERS = 3
 
 
 def jobs_for(report: Report, options: Check) -> list[tuple[Job, list[Finding]]]:
-    """The jobs that decide a report's findings; the questions of a job belong to the findings beside it, in order."""
-    groups: dict[str, list[Finding]] = defaultdict(list)
+    """The jobs that decide a report's findings; the questions of a job belong to the findings beside it, in order.
+
+    The report is one of a check that was ``proving``; findings without dependences (those of bnlint's own codes) have no job.
+    """
+    groups: dict[tuple[str, Environment], list[Finding]] = defaultdict(list)
     for finding in report.findings:
-        groups[finding.span.path].append(finding)
-    return [(job, findings) for path, findings in groups.items() if (job := job_for(report, options, path, findings)) is not None]
+        known = report.dependences.get((finding.code, finding.span))
+        if known is not None and report.source(finding.span.path) is not None:
+            groups[finding.span.path, Environment(known.generation, known.backend)].append(finding)
+    return [(_job(report, options, path, environment, found), found) for (path, environment), found in groups.items()]
 
 
-def job_for(report: Report, options: Check, path: str, findings: list[Finding]) -> Job | None:
-    """The job that decides the findings of one file."""
-    source = report.source(path)
-    if source is None:
-        return None
-    project = next(each for each in report.projects if each.read_source(path) is source)
-    questions = tuple(Question(each.code, each.span, tuple(related.span for related in each.related)) for each in findings)
+def _job(report: Report, options: Check, path: str, environment: Environment, findings: list[Finding]) -> Job:
+    project = next(each for each in report.projects if each.read_source(path) is not None)
+    known = [report.dependences[each.code, each.span] for each in findings]
+    own = _script(project, known[0].starts[0])
+    others = [_script(project, start) for start in _others(known)]
     return Job(
         path=path,
-        text=source.text,
-        module=os.path.splitext(os.path.basename(path))[0],
-        roots=(str(project.root),),
-        questions=questions,
-        environment=Environment(generation="2" if options.config_of(path).keras_version.startswith("2") else "3"),
+        text=own.text,
+        module=own.module,
+        lines=own.lines,
+        packaged=own.packaged,
+        roots=tuple(project.import_roots(path)),
+        questions=tuple(Question(each.code, each.span, tuple(related.span for related in each.related)) for each in findings),
+        environment=environment,
+        arguments=options.config_of(path).verify.get("arguments", {}),
+        others=tuple(others),
+    )
+
+
+def _others(known: list[Dependences]) -> list[Start]:
+    found = {(start.path, start.name): start for each in known for start in each.starts[1:]}
+    return list(found.values())[:_MOST_OTHERS]
+
+
+def _script(project: Project, start: Start) -> Script:
+    packaged = os.path.exists(os.path.join(os.path.dirname(start.path), "__init__.py"))
+    return Script(
+        path=start.path,
+        text=project.source(start.path).text,
+        module=project.module_name(start.path),
+        lines=tuple(sorted(start.lines)),
+        entry=start.name,
+        outermost=start.outermost,
+        packaged=packaged,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import types
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,8 @@ import numpy as np
 
 from bnlint.verify import patches
 from bnlint.verify.entries import Entry, call_entry
-from bnlint.verify.instrument import RUNTIME, instrumented
-from bnlint.verify.jobs import Job
+from bnlint.verify.jobs import Job, Script
+from bnlint.verify.loading import load, project
 from bnlint.verify.objects import is_layer, is_model, is_norm, kerases, layers_of
 from bnlint.verify.recorder import Recorder, Recording
 from bnlint.verify.runtime import Runtime
@@ -27,14 +26,17 @@ class Stage:
     """What is alive behind a run: the module's names, what was recorded, and the trainer that knows the user's data."""
 
     job: Job
+    script: Script
     shape: tuple[int, ...]
+    trains: bool = False
     recording: Recording = field(default_factory=Recording)
     namespace: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     used_shape: bool = False
+    again: bool = False
 
     def __post_init__(self) -> None:
-        self.trainer = Trainer(self.shape, self.recording.note)
+        self.trainer = Trainer(self.shape, self.recording.note, self.trains)
         self.recorders: list[Recorder] = []
         self.extra: list[Any] = []
 
@@ -42,19 +44,9 @@ class Stage:
 
     def run(self, entry: Entry | None) -> None:
         """Run the module, then the entry; what goes wrong is in ``problem`` and in the recording's failures."""
-        module = types.ModuleType("__main__")
-        module.__file__ = self.job.path
-        self.namespace = module.__dict__
-        self.namespace[RUNTIME] = Runtime(self.recording, self.batch)
-        try:
-            tree = instrumented(self.job.text, self.job.path, self.job.lines, [each.span for each in self.job.questions])
-            code = compile(tree, self.job.path, "exec", dont_inherit=True)
-        except SyntaxError as error:
-            self.problem = f"line {error.lineno}: {error.msg}"
-            return
-        with self._recording(), _as_main(module):
+        with self._recording():
             try:
-                exec(code, self.namespace)  # noqa: S102 - running the user's code is what this process is for
+                self.namespace = load(self.job, self.script)
                 if entry is not None:
                     call_entry(self, entry)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything
@@ -66,6 +58,7 @@ class Stage:
         with ExitStack() as stack:
             stack.enter_context(patches.in_place(self.recording.note))
             stack.enter_context(_eager())
+            stack.enter_context(project(self.job, self.script, Runtime(self.recording, self.batch)))
             for keras in kerases():
                 keras.utils.set_random_seed(1)
                 recorder = Recorder(keras, self.recording, self.trainer.handlers())
@@ -155,18 +148,6 @@ def _failure(error: BaseException, recording: Recording) -> Any:
     from bnlint.verify.recorder import Failure
 
     return Failure(error, trace_places(error), recording.tick())
-
-
-@contextmanager
-def _as_main(module: types.ModuleType) -> Iterator[None]:
-    """The module as ``__main__``, for those who look it up there."""
-    old = sys.modules.get("__main__")
-    sys.modules["__main__"] = module
-    try:
-        yield
-    finally:
-        if old is not None:
-            sys.modules["__main__"] = old
 
 
 @contextmanager
