@@ -18,7 +18,7 @@ from bnlint.verify.worker import Orders
 
 TIMEOUT = 60.0
 WORKERS = 2
-PERFORM = "bnlint.verify.stage:perform"
+PERFORM = "bnlint.verify.perform:perform"
 _START_TIMEOUT = 120.0  # importing Keras from a slow disk is not the project's fault
 _PATIENCE = 2.0  # for a process that closed its pipe to be gone, which takes a while with gigabytes of memory
 _STATUSES = ("confirmed", "refuted", "inconclusive")

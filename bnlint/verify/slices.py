@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from bnlint.dependences import Dependences, Start
-from bnlint.finding import Finding
+from bnlint.finding import Finding, Span
 from bnlint.verify.jobs import Environment, Job, Question, Script
 
 if TYPE_CHECKING:
@@ -33,8 +34,19 @@ def jobs_for(report: Report, options: Check) -> list[tuple[Job, list[Finding]]]:
 def _job(report: Report, options: Check, path: str, environment: Environment, findings: list[Finding]) -> Job:
     project = next(each for each in report.projects if each.read_source(path) is not None)
     known = [report.dependences[each.code, each.span] for each in findings]
+    questions = [Question(each.code, each.span, tuple(related.span for related in each.related)) for each in findings]
+    return _made(project, path, environment, questions, known, options.config_of(path).verify.get("arguments", {}))
+
+
+def _made(
+    project: Project,
+    path: str,
+    environment: Environment,
+    questions: list[Question],
+    known: list[Dependences],
+    arguments: Mapping[str, Mapping[str, Any]],
+) -> Job:
     own = _script(project, known[0].starts[0])
-    others = [_script(project, start) for start in _others(known)]
     return Job(
         path=path,
         text=own.text,
@@ -42,11 +54,29 @@ def _job(report: Report, options: Check, path: str, environment: Environment, fi
         lines=own.lines,
         packaged=own.packaged,
         roots=tuple(project.import_roots(path)),
-        questions=tuple(Question(each.code, each.span, tuple(related.span for related in each.related)) for each in findings),
+        questions=tuple(questions),
         environment=environment,
-        arguments=options.config_of(path).verify.get("arguments", {}),
-        others=tuple(others),
+        arguments=arguments,
+        others=tuple(_script(project, start) for start in _others(known)),
     )
+
+
+def job_at(span: Span, code: str, keras_version: str, arguments: Mapping[str, Mapping[str, Any]]) -> Job:
+    """The job of one question about any place; raises :class:`bnlint.verify.measure.NoSuchPlace`."""
+    from bnlint.dependences import dependences
+    from bnlint.index import Project
+    from bnlint.interpreter import analyse
+    from bnlint.parse import ParseError
+    from bnlint.source import SourceError
+    from bnlint.verify.measure import NoSuchPlace
+
+    project = Project.around(span.path)
+    try:
+        project.parsed(span.path)
+    except (OSError, ParseError, SourceError) as error:
+        raise NoSuchPlace(f"{span.path}: the file cannot be read: {error}") from error
+    known = dependences(analyse(project, project.context([span.path]), keras_version), span)
+    return _made(project, span.path, Environment(known.generation, known.backend), [Question(code, span)], [known], arguments)
 
 
 def _others(known: list[Dependences]) -> list[Start]:
