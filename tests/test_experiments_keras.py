@@ -20,7 +20,7 @@ from bnlint.verify.jobs import Environment, Job, Question, verdict_from_json
 Measure = Callable[[str, str, int, str], Verdict]
 RULES = [each for each in load().values() if each.experiment]
 
-KERAS_2_TOO: frozenset[str] = frozenset({"BN301"})
+KERAS_2_TOO: frozenset[str] = frozenset({"BN301", "BN502", "BN503", "BN504"})
 """Rules whose examples mean the same in both generations; the others are decided in the one that the rule is about."""
 ONLY_KERAS_2: frozenset[str] = frozenset()
 

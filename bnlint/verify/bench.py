@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,12 @@ from bnlint.finding import Span, Status, Verdict
 from bnlint.verify.recorder import EVALUATION, TRAINING
 
 if TYPE_CHECKING:
+    from bnlint.verify.expressions import Written
     from bnlint.verify.jobs import Question
+    from bnlint.verify.making import Making
+    from bnlint.verify.observing import Observer
     from bnlint.verify.recorder import Flags, Happening, LayerCall
+    from bnlint.verify.single import Single
     from bnlint.verify.stage import Stage
 
 
@@ -32,6 +37,10 @@ class Inconclusive(Exception):
 
 class NeedsCourse(Exception):
     """An experiment asks how the user's code trains, in a run in which it did not."""
+
+
+class NeedsData(Exception):
+    """An experiment asks for the user's data, in a run that left them out."""
 
 
 class Bench:
@@ -73,6 +82,54 @@ class Bench:
             raise Inconclusive("the code does not come to this place")
         return self.reached[0]
 
+    def written(self, span: Span | None = None) -> Written:
+        """What is written at the place, and what it is worth there."""
+        from bnlint.verify.expressions import Written
+
+        scopes = self.recording.scopes.get(self._index, []) if span is None else []
+        return Written(self.stage.job.text, span or self.span, scopes or [self.stage.namespace])
+
+    def value(self, node: ast.expr) -> Any:
+        """What an expression at the place is worth; raises Inconclusive where it cannot be evaluated."""
+        from bnlint.verify.expressions import Unknowable
+
+        try:
+            return self.written().value(node)
+        except Unknowable as error:
+            raise Inconclusive(str(error)) from error
+
+    def happened(self, *kinds: str) -> list[Happening]:
+        """What happened of the kinds at the place, in order; nothing where nothing did."""
+        return self._at([each for each in self.recording.happenings if each.kind in kinds], self.span)
+
+    @property
+    def making(self) -> Making:
+        """How what stands at the place is constructed or imported."""
+        from bnlint.verify.making import Making
+
+        return Making(self)
+
+    @property
+    def observer(self) -> Observer:
+        """What is measured on whole models."""
+        from bnlint.verify.observing import Observer
+
+        return Observer(self)
+
+    @staticmethod
+    def single(norm: Any) -> Single:
+        """What is measured on one fresh normalization with a layer's numbers."""
+        from bnlint.verify.single import Single
+
+        return Single(norm)
+
+    @staticmethod
+    def is_norm(layer: Any) -> bool:
+        """Whether a layer is a batch normalization of Keras or a subclass."""
+        from bnlint.verify.objects import is_norm
+
+        return is_norm(layer)
+
     def failure(self, span: Span | None = None) -> BaseException | None:
         """What was raised by the expression at the place, or below it."""
         from bnlint.verify.places import overlaps
@@ -87,7 +144,13 @@ class Bench:
 
     def made(self, accept: Callable[[Any], bool] = lambda instance: True, span: Span | None = None) -> list[Any]:
         """The accepted layers constructed at the place; raises Inconclusive if there are none."""
-        found = self._at([each for each in self.recording.constructions if accept(each.instance)], span or self.span)
+        from bnlint.verify.origins import in_constructor, through_partial
+
+        accepted = [each for each in self.recording.constructions if accept(each.instance)]
+        found = self._at(accepted, span or self.span)
+        if not found and accepted:
+            written = self.written(span)
+            found = through_partial(written, accepted) or in_constructor(written, accepted)
         if not found:
             self.since()
             raise Inconclusive("no such layer was made at this place")

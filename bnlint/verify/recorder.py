@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bnlint.verify.places import Place, user_stack
+from bnlint.verify.plans import Plan
 
 _MOST = 20_000
 TRAINING = ("fit", "fit_generator", "train_on_batch")
@@ -50,7 +51,7 @@ class Flags:
 
 @dataclass(eq=False)
 class Happening:
-    """compile, fit and the like of one model, or a write of ``trainable`` (``value``)."""
+    """compile, fit and the like of one model, or a write of ``trainable`` (``value``); a training has its ``plan``."""
 
     kind: str
     model: Any
@@ -59,6 +60,7 @@ class Happening:
     value: Any = None
     flags: list[Flags] = field(default_factory=list)
     error: BaseException | None = None
+    plan: Plan | None = None
 
 
 @dataclass(eq=False)
@@ -79,6 +81,7 @@ class Recording:
     happenings: list[Happening] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     reached: dict[int, list[int]] = field(default_factory=dict)
+    scopes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     clock: int = 0
 

@@ -12,6 +12,8 @@ from bnlint.verify.recorder import Failure, Recording
 
 ROUNDS = 2
 """Rounds of a loop that trains: one to move what is moved, one to see what is done again."""
+_SCOPES = 4
+"""Times at which the names at a place are kept: those of the first passes, for what is made there does not change."""
 
 
 class Missing:
@@ -36,6 +38,10 @@ class Runtime:
     def reach(self, index: int) -> None:
         """The code has come to the place of a question."""
         self.recording.reached.setdefault(index, []).append(self.recording.tick())
+        scopes = self.recording.scopes.setdefault(index, [])
+        if len(scopes) < _SCOPES:
+            frame = sys._getframe(1)
+            scopes.append({**frame.f_globals, **frame.f_locals})
 
     def failed(self) -> None:
         """A statement has raised what is being handled."""

@@ -17,13 +17,17 @@ from bnlint.verify.loading import load, project
 from bnlint.verify.objects import is_layer, is_model, is_norm, kerases, layers_of
 from bnlint.verify.recorder import Recorder, Recording
 from bnlint.verify.runtime import Runtime
+from bnlint.verify.settings import reset
 from bnlint.verify.synthetic import sample
 from bnlint.verify.training import Trainer, Untrainable
 
 
 @dataclass
 class Stage:
-    """What is alive behind a run: the module's names, what was recorded, and the trainer that knows the user's data."""
+    """What is alive behind a run: the module's names, what was recorded, and the trainer that knows the user's data.
+
+    A ``whole`` run is one of all statements, with data sets of their true sizes.
+    """
 
     job: Job
     script: Script
@@ -34,6 +38,7 @@ class Stage:
     problem: str = ""
     used_shape: bool = False
     again: bool = False
+    whole: bool = False
 
     def __post_init__(self) -> None:
         self.trainer = Trainer(self.shape, self.recording.note, self.trains)
@@ -44,6 +49,7 @@ class Stage:
 
     def run(self, entry: Entry | None) -> None:
         """Run the module, then the entry; what goes wrong is in ``problem`` and in the recording's failures."""
+        reset()
         with self._recording():
             try:
                 self.namespace = load(self.job, self.script)
@@ -56,7 +62,7 @@ class Stage:
     @contextmanager
     def _recording(self) -> Iterator[None]:
         with ExitStack() as stack:
-            stack.enter_context(patches.in_place(self.recording.note))
+            stack.enter_context(patches.in_place(self.recording.note, self.whole))
             stack.enter_context(_eager())
             stack.enter_context(project(self.job, self.script, Runtime(self.recording, self.batch)))
             for keras in kerases():

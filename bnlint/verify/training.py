@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bnlint.verify.objects import Snapshot, is_model, is_norm, keras_of
+from bnlint.verify.plans import planned
 from bnlint.verify.recorder import Flags, Happening
 from bnlint.verify.runtime import MISSING
 from bnlint.verify.synthetic import (
@@ -120,6 +121,7 @@ class Trainer:
 
     def _handle_fit(self, happening: Happening, original: Any, *args: Any, **kwargs: Any) -> Any:
         model = happening.model
+        happening.plan = planned(happening.kind, args, kwargs)
         x, y = self._given(model, args, kwargs)
         own = x is not None
         if own:
