@@ -153,7 +153,7 @@ class Bench:
             found = through_partial(written, accepted) or in_constructor(written, accepted)
         if not found:
             self.since()
-            raise Inconclusive("no such layer was made at this place")
+            raise Inconclusive(f"no such layer was made at this place{self._because(span)}")
         return [each.instance for each in found]
 
     def called(self, accept: Callable[[Any], bool] = lambda layer: True, span: Span | None = None) -> list[LayerCall]:
@@ -161,16 +161,24 @@ class Bench:
         found = self._at([each for each in self.recording.calls if accept(each.layer)], span or self.span)
         if not found:
             self.since()
-            raise Inconclusive("no such layer was called at this place")
+            raise Inconclusive(f"no such layer was called at this place{self._because(span)}")
         return found
 
-    @staticmethod
-    def _at(records: Iterable[Any], span: Span) -> list[Any]:
-        """The records whose innermost places come nearest to a span; records deeper below the place where none does."""
+    def _because(self, span: Span | None) -> str:
+        from bnlint.verify.words import raised
+
+        error = self.failure(span)
+        return "" if error is None else f": {raised(error)}"
+
+    def _at(self, records: Iterable[Any], span: Span) -> list[Any]:
+        """The records whose innermost places come nearest to a span; records deeper below the place where none does.
+
+        Where the place itself raised, what was made on the way to that is not what the place stands for.
+        """
         from bnlint.verify.places import nearest
 
         known = list(records)
-        for depth in range(8):
+        for depth in range(8 if self.failure(span) is None else 1):
             places = nearest((each.stack[depth] for each in known if len(each.stack) > depth), span)
             found = [each for each in known if len(each.stack) > depth and each.stack[depth] in places]
             if found:

@@ -14,6 +14,7 @@ from bnlint.verify.jobs import Job, Question, Script
 from bnlint.verify.known_shapes import shapes_in
 from bnlint.verify.stage import Stage
 from bnlint.verify.synthetic import shapes_to_try
+from bnlint.verify.words import raised
 
 _MOST_RUNS = 12
 _MOST_SECONDS = 40.0
@@ -60,7 +61,7 @@ def decide(job: Job, index: int, question: Question) -> Verdict:
             if error.final:
                 break
         except Exception as error:  # noqa: BLE001 - user code runs inside the experiment, and may raise anything
-            reasons.append(f"the experiment failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            reasons.append(f"the experiment failed: {raised(error)}")
     return Verdict("inconclusive", reasons[-1] if reasons else "the code cannot be run")
 
 
@@ -69,8 +70,7 @@ def _behind(stage: Stage, bench: Bench) -> str:
     if stage.problem and not bench.reached:
         return f" ({stage.problem})"
     if stage.recording.failures and not bench.reached:
-        error = stage.recording.failures[0].error
-        return f" ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        return f" ({raised(stage.recording.failures[0].error)})"
     return ""
 
 

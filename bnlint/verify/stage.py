@@ -20,6 +20,7 @@ from bnlint.verify.runtime import Runtime
 from bnlint.verify.settings import reset
 from bnlint.verify.synthetic import sample
 from bnlint.verify.training import Trainer, Untrainable
+from bnlint.verify.words import raised
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Stage:
                 if entry is not None:
                     call_entry(self, entry)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything
-                self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                self.problem = raised(error)
                 self.recording.failures.append(_failure(error, self.recording))
 
     @contextmanager
