@@ -20,7 +20,7 @@ def to_array(tensor: Any) -> Array:
     if not isinstance(tensor, np.ndarray):
         keras = sys.modules.get("keras")
         if type(tensor).__module__.partition(".")[0] in ("torch", "keras") and keras and hasattr(keras, "ops"):
-            tensor = keras.ops.convert_to_numpy(tensor)
+            tensor = keras.ops.convert_to_numpy(getattr(tensor, "value", tensor))
         elif hasattr(tensor, "numpy"):
             tensor = tensor.numpy()
     return np.array(tensor, np.float64)
@@ -62,6 +62,15 @@ class Live:
         """Every batch normalization the model tracks."""
         return [layer for layer in self.layers() if self.is_norm(layer)]
 
+    def affine(self, norm: Any) -> list[Any]:
+        """The layer's gamma and beta, as far as it has them."""
+        weights = [getattr(norm, name, None) for name in ("gamma", "beta")]
+        return [weight for weight in weights if weight is not None]
+
+    def is_built(self, norm: Any) -> bool:
+        """Does the layer have its statistics?"""
+        return getattr(norm, "moving_mean", None) is not None
+
     def has_training(self, layer: Any) -> bool:
         """Can ``training`` be passed to this layer in a call?
 
@@ -72,11 +81,12 @@ class Live:
         return bool(layer._call_has_training_arg)
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
-        """The model's outputs, eagerly; ``training`` is passed on if the model takes it."""
+        """The model's outputs, eagerly, called as Keras would for a prediction with False, as it should for a step with True."""
         x = self.tensors(x)
-        if training is None or not self.has_training(self.model):
-            return self.model(x)
-        return self.model(x, training=training)
+        # Keras 3 sets the mode of the layers inside by a True, whether or not the model's own call takes it.
+        if training or (training is False and self.has_training(self.model)):
+            return self.model(x, training=training)
+        return self.model(x)
 
     def tensors(self, x: Any) -> Any:
         """Arrays as this Keras's tensors; dictionaries and lists as they are."""
