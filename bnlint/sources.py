@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -64,8 +65,26 @@ class Sources:
 
     def modules_around(self, path: str) -> list[Module]:
         """The module of a file, those that import it, and what these import, as far as they can be parsed."""
-        modules = self._machine.modules
-        return [module for each in modules.project.context([Path(path)]) if (module := modules.at(each)) is not None]
+        if path not in self._around:
+            modules = self._machine.modules
+            files = modules.project.context([Path(path)])
+            self._around[path] = [module for each in files if (module := modules.at(each)) is not None]
+        return self._around[path]
+
+    @cached_property
+    def _around(self) -> dict[str, list[Module]]:
+        return {}
+
+    def says(self, module: Module, pattern: re.Pattern[str]) -> bool:
+        """Whether a pattern occurs in the text of a module."""
+        key = (module.path, pattern)
+        if key not in self._said:
+            self._said[key] = pattern.search(module.source.text) is not None
+        return self._said[key]
+
+    @cached_property
+    def _said(self) -> dict[tuple[str, re.Pattern[str]], bool]:
+        return {}
 
     def resolve(self, dotted: str) -> tuple[Resolved | None, str]:
         """What a dotted name stands for, and the Keras generation that it is taken from."""

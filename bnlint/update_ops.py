@@ -17,7 +17,9 @@ LAYERS = re.compile(
 )
 SLIM = re.compile(r"(?:tensorflow\.contrib\.(?:slim|layers)|tf_slim)\.(?:[\w.]+\.)?batch_norm$")
 OPTIMIZER = re.compile(r"tensorflow\.(?:compat\.v1\.)?(?:train|contrib\.opt)\.\w*Optimizer\w*$")
+NAMES_OPTIMIZER = re.compile("Optimizer")
 STEPS = ("minimize", "apply_gradients")
+STEP = re.compile("|".join(STEPS))
 RUNS_THEM = re.compile(r"create_train_op|optimize_loss|get_updates_for|\.updates\b|TPUEstimator\.train_op")
 COLLECTION = re.compile(r"UPDATE_OPS|[\"']update_ops[\"']")
 
@@ -30,7 +32,7 @@ def unrun_updates(program: Program) -> Iterator[Reference]:
             continue
         path = reference.span.path
         if path not in verdicts:
-            verdicts[path] = _is_trained_without(program.modules_around(path))
+            verdicts[path] = _is_trained_without(program, program.modules_around(path))
         if verdicts[path]:
             yield reference
 
@@ -44,7 +46,7 @@ def never_in_training(program: Program) -> Iterator[Reference]:
         if any(each.arg in (None, "training") for each in call.keywords):
             continue
         modules = program.modules_around(reference.span.path)
-        if _takes_steps(modules) and not any(LOADS.search(each.source.text) for each in modules):
+        if not any(program.says(each, LOADS) for each in modules) and _takes_steps(program, modules):
             yield reference
 
 
@@ -67,7 +69,7 @@ def lost_keras_updates(program: Program) -> Iterator[tuple[Call, LayerV]]:
     found: dict[Span, tuple[Call, LayerV]] = {}
     for layer in program.layers("keras.layers.BatchNormalization"):
         for call in program.calls_of(layer):
-            if _may_train(call) and not program.may_be_frozen(layer) and _is_graph(program.modules_around(call.span.path)):
+            if _may_train(call) and not program.may_be_frozen(layer) and _is_graph(program, call.span.path):
                 found.setdefault(call.span, (call, layer))
     yield from found.values()
 
@@ -81,11 +83,11 @@ def _may_train(call: Call) -> bool:
     return training is not None and (training.kind == "unknown" or training.kind == "constant" and bool(training.value))
 
 
-def _is_graph(modules: list[Module]) -> bool:
-    texts = [each.source.text for each in modules]
-    if not any(GRAPH.search(text) for text in texts) or any(KERAS_TRAINS.search(text) for text in texts):
+def _is_graph(program: Program, path: str) -> bool:
+    modules = program.modules_around(path)
+    if any(program.says(each, KERAS_TRAINS) or program.says(each, RUNS_THEM) for each in modules):
         return False
-    return _takes_steps(modules) and not any(RUNS_THEM.search(text) for text in texts)
+    return any(program.says(each, GRAPH) for each in modules) and _takes_steps(program, modules)
 
 
 # -- normalizations ----------------------------------------------------------------------------------------------
@@ -179,26 +181,25 @@ def _is_none(node: ast.expr | None) -> bool:
 # -- training ----------------------------------------------------------------------------------------------------
 
 
-def _is_trained_without(modules: list[Module]) -> bool:
+def _is_trained_without(program: Program, modules: list[Module]) -> bool:
     """Whether an optimizer of TensorFlow 1 takes steps in some modules, none of which runs the collected updates."""
-    if any(RUNS_THEM.search(each.source.text) or _runs_collection(each) for each in modules):
+    if any(program.says(each, RUNS_THEM) or _runs_collection(each) for each in modules):
         return False
-    return _takes_steps(modules)
+    return _takes_steps(program, modules)
 
 
-def _takes_steps(modules: list[Module]) -> bool:
+def _takes_steps(program: Program, modules: list[Module]) -> bool:
     """Whether an optimizer of TensorFlow 1 takes steps in some modules."""
     steps = any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in STEPS
         for each in modules
+        if program.says(each, STEP)
         for node in ast.walk(each.tree)
     )
-    return steps and any(_has_optimizer(each) for each in modules)
+    return steps and any(_has_optimizer(each) for each in modules if program.says(each, NAMES_OPTIMIZER))
 
 
 def _has_optimizer(module: Module) -> bool:
-    if "Optimizer" not in module.source.text:
-        return False
     aliases = bound_by_imports(module.tree)
     return any(
         OPTIMIZER.match(name)
