@@ -142,7 +142,9 @@ def _trains(world: World) -> bool:
 
 def _is_aside(m: Machine, fork: Fork) -> bool:
     function = fork.function
-    return function is not None and bool(m.relevant) and function.qualname.partition(".")[0] not in m.relevant
+    if function is None or not m.relevant:
+        return False
+    return (function.module.path, function.qualname.partition(".")[0]) not in m.relevant
 
 
 def _choices(open_: list[tuple[Term, Fork]], second: bool) -> Iterator[dict[Term, bool]]:

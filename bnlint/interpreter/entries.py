@@ -61,13 +61,13 @@ class Entries:
         for module in modules:
             if not module.loaded:
                 self.load(module)
-        self.m.relevant = wanted = relevant_names(modules)
+        self.m.relevant = wanted = relevant_names(modules, self.m.modules.project.module_path)
         for module in modules:
             for block, frame in module.main_blocks[:1]:
                 self._course(module, "__main__", partial(self.m.execute, block, frame))
         definitions = [(module, node) for module in modules for node in top_level(module.tree)]
         for module, node in users_first(definitions):
-            if self.m.keep_all or node.name in wanted or self._holds_layers(node):
+            if self.m.keep_all or (module.path, node.name) in wanted or self._holds_layers(node):
                 self.enter(module, node)
 
     def _holds_layers(self, node: Definition) -> bool:

@@ -106,8 +106,8 @@ class Machine:
         self.plain_sites: set[Span] = set()
         self.keep_all = False
         """Whether models without normalization matter, too."""
-        self.relevant: set[str] = set()
-        """The names of the top-level definitions that can reach a batch normalization or a backbone."""
+        self.relevant: set[tuple[str, str]] = set()
+        """The paths and names of the top-level definitions that can reach a batch normalization or a backbone."""
         self.sides_at: dict[ast.AST, set[bool]] = {}
         self.functions_at: dict[ast.AST, ast.AST] = {}
         self.created: list[FunctionV] = []
