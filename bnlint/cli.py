@@ -14,9 +14,10 @@ from bnlint import __version__
 
 if TYPE_CHECKING:
     from bnlint.config import Config
-    from bnlint.run import Report
+    from bnlint.run import Check, Report
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 _FORMATS = ("concise", "full", "json")
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -68,35 +69,89 @@ def _rules_option(name: str, text: str) -> Callable[[F], F]:
     )
 
 
-@cli.command()
-@click.argument("paths", nargs=-1)
-@_rules_option("--select", "The rules to check instead of the configured ones.")
-@_rules_option("--extend-select", "Rules to check beside the others.")
-@_rules_option("--ignore", "Rules to leave out.")
-@click.option(
-    "--exclude", multiple=True, callback=_listed, metavar="PATTERNS", help="Files and folders to leave out, as in .gitignore."
+_CHECK_OPTIONS = (
+    click.argument("paths", nargs=-1),
+    _rules_option("--select", "The rules to check instead of the configured ones."),
+    _rules_option("--extend-select", "Rules to check beside the others."),
+    _rules_option("--ignore", "Rules to leave out."),
+    click.option(
+        "--exclude",
+        multiple=True,
+        callback=_listed,
+        metavar="PATTERNS",
+        help="Files and folders to leave out, as in .gitignore.",
+    ),
+    click.option("--keras-version", metavar="VERSION", help='"auto", "2", "3" or one such as "3.8".'),
+    click.option("--config", metavar="FILE", help="The configuration to use for all files."),
+    click.option("--isolated", is_flag=True, help="Use no configuration file."),
+    click.option("--output-format", type=click.Choice(_FORMATS), help="How to print the findings; full is the default."),
+    click.option("--stdin-filename", metavar="PATH", help='The file that the text on stdin ("-") stands for.'),
+    click.option("--verbose", "-v", is_flag=True, help="Say also where the analysis was cut off, and trace internal errors."),
 )
-@click.option("--keras-version", metavar="VERSION", help='"auto", "2", "3" or one such as "3.8".')
-@click.option("--config", metavar="FILE", help="The configuration to use for all files.")
-@click.option("--isolated", is_flag=True, help="Use no configuration file.")
-@click.option("--output-format", type=click.Choice(_FORMATS), help="How to print the findings; full is the default.")
-@click.option("--stdin-filename", metavar="PATH", help='The file that the text on stdin ("-") stands for.')
-@click.option("--verbose", "-v", is_flag=True, help="Say also where the analysis was cut off, and trace internal errors.")
+
+
+def _check_options(command: F) -> F:
+    """What ``check`` can be told, and every command that checks first."""
+    for option in reversed(_CHECK_OPTIONS):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_check_options
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Report the findings in PATHS: files, folders, or - for stdin; the current folder by default.
 
     Exit code 0 without findings, 1 with findings, 2 where the work could not be done.
     """
+    return _checked(paths, options)
+
+
+@cli.command()
+@_check_options
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long building a model, and each measurement, may take; 60 by default.",
+)
+@click.option("--gpu", is_flag=True, help="Measure on the GPU, if there is one.")
+def verify(paths: tuple[str, ...], timeout: float | None, gpu: bool, **options: Any) -> int:
+    """Check PATHS, then build the models and measure whether each finding is real.
+
+    The code is run, in processes of its own: verify only code that you would run. A finding is confirmed, refuted or
+    inconclusive. Exit code 0 without findings, or refuted ones only, 1 with findings, 2 where the work could not be done.
+    """
+    from bnlint.verify.run import NotInstalled, Settings, backend
+    from bnlint.verify.run import verify as measure
+
+    def measured(report: Report, check: Check) -> None:
+        settings = Settings(timeout, gpu)
+        _with_progress("Measuring", lambda progress: measure(report, check, settings, _say, progress))
+
+    try:
+        backend()
+        return _checked(paths, options, measured)
+    except NotInstalled as error:
+        raise Failure(str(error)) from error
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _checked(paths: tuple[str, ...], options: dict[str, Any], then: Callable[[Report, Check], None] | None = None) -> int:
+    """Check, do something else with what was found, and print it; the exit code."""
     from bnlint.config import ConfigError
     from bnlint.registry import RegistryError
 
     try:
-        return _check(paths, options)
+        return _check(paths, options, then)
     except (ConfigError, RegistryError) as error:
         raise Failure(str(error)) from error
 
 
-def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
+def _check(paths: tuple[str, ...], options: dict[str, Any], then: Callable[[Report, Check], None] | None) -> int:
     from bnlint.config import Configurations
     from bnlint.discover import discover
     from bnlint.registry import names
@@ -114,19 +169,18 @@ def _check(paths: tuple[str, ...], options: dict[str, Any]) -> int:
         lambda folder: override(configurations.of_folder(folder)).exclude is None,
     )
     files = sorted({*found.files, *overlay})
-    report = _with_progress(
-        lambda progress: run_check(
-            files, Check(configurations, override, overlay, found.outright, options["verbose"], progress=progress)
-        )
-    )
+    settings = Check(configurations, override, overlay, found.outright, options["verbose"], proving=then is not None)
+    report = _with_progress("Reading", lambda progress: run_check(files, replace(settings, progress=progress)))
+    if then:
+        then(report, settings)
     report.errors[:0] = found.errors
     report.warnings[:0] = found.warnings
     current = override(configurations.of_folder(os.getcwd()))
     _print(_rendered(report, options["output_format"] or current.output_format or "full"))
     for warning in report.warnings:
-        click.echo(f"warning: {_shown(warning)}", err=True)
+        _say(f"warning: {_shown(warning)}")
     for error in report.errors:
-        click.echo(f"error: {_shown(error)}", err=True)
+        _say(f"error: {_shown(error)}")
     return report.exit_code
 
 
@@ -196,7 +250,7 @@ def _wants_colour() -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
 
 
-def _with_progress(work: Callable[[Callable[[int, int], None] | None], Report]) -> Report:
+def _with_progress(label: str, work: Callable[[Callable[[int, int], None] | None], T]) -> T:
     """Run something long with a bar on stderr, if stderr is a terminal and it takes longer than a second."""
     if not sys.stderr.isatty():
         return work(None)
@@ -207,7 +261,7 @@ def _with_progress(work: Callable[[Callable[[int, int], None] | None], Report]) 
     def progress(done: int, total: int) -> None:
         nonlocal bar
         if bar is None and monotonic() - started > 1:
-            bar = click.progressbar(length=total, label="Reading", file=sys.stderr)
+            bar = click.progressbar(length=total, label=label, file=sys.stderr)
             bar.__enter__()
         if bar is not None:
             bar.length = max(total, done)

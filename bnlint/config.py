@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -16,11 +17,22 @@ from bnlint.rule import Option, Options, Rule
 OUTPUT_FORMATS = ("concise", "full", "json")
 _LISTS = ("select", "extend-select", "ignore", "exclude", "extend-exclude")
 _KEYS = (*_LISTS, "per-file-ignores", "keras-version", "output-format", "baseline", "verify")
+_VERIFY_KEYS = ("timeout", "memory")
+_TARGET = re.compile(r"(\w+\.)*\w+:(\w+\.)*\w+")
 _VERSION = re.compile(r"auto|[23](\.\d+){0,2}")
 
 
 class ConfigError(Exception):
     """The configuration, or what the command line puts in its place, is wrong; one sentence says where and what to do."""
+
+
+@dataclass(frozen=True)
+class Verify:
+    """How findings are measured: seconds for each model and question, gigabytes of memory, arguments by ``module:function``."""
+
+    timeout: float | None = None
+    memory: float | None = None
+    arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Config:
     keras_version: str = "auto"
     output_format: str | None = None
     baseline: str | None = None
-    verify: Mapping[str, Any] = field(default_factory=dict)
+    verify: Verify = Verify()
     rule_options: Mapping[str, Options] = field(default_factory=dict)
     command_line_exclude: tuple[str, tuple[str, ...]] = ("", ())
 
@@ -185,7 +197,7 @@ def _read(path: str, table: dict[str, Any]) -> Config:
         keras_version=reader.checked_version(table),
         output_format=reader.one_of(table, "output-format", OUTPUT_FORMATS),
         baseline=reader.string(table, "baseline"),
-        verify=reader.table(table, "verify"),
+        verify=reader.verify(table),
         rule_options={
             known.get(key, key): reader.rule_options(known.get(key, key), table[key]) for key in table if key not in _KEYS
         },
@@ -232,6 +244,22 @@ class _Reader:
             raise ConfigError(f"{self.where(key)}: must be a table")
         return value
 
+    def verify(self, table: dict[str, Any]) -> Verify:
+        arguments = {}
+        for key, value in (inner := self.table(table, "verify")).items():
+            where = self.where(f"verify.{key}" if ":" not in key else f'verify "{key}"')
+            if key in _VERIFY_KEYS:
+                if type(value) not in (int, float) or not 0 < value < math.inf:
+                    raise ConfigError(f"{where}: must be a number above 0, of {'seconds' if key == 'timeout' else 'gigabytes'}")
+            elif not _TARGET.fullmatch(key):
+                hint = did_you_mean(key, _VERIFY_KEYS) or '; a function or class is written as "package.module:name"'
+                raise ConfigError(f"{where}: unknown key{hint}")
+            elif not isinstance(value, dict) or not all(name.isidentifier() and _is_plain(each) for name, each in value.items()):
+                raise ConfigError(f"{where}: must be a table of arguments, such as {{num_classes = 10}}")
+            else:
+                arguments[key] = value
+        return Verify(inner.get("timeout"), inner.get("memory"), arguments)
+
     def per_file_ignores(self, table: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         key = "per-file-ignores"
         found = {}
@@ -254,6 +282,15 @@ class _Reader:
             if fault := _fault(options[key], value):
                 raise ConfigError(f"{self.where(f'{name}.{key}')}: {fault}")
         return table
+
+
+def _is_plain(value: object) -> bool:
+    """Whether an argument can be handed to another process: no dates."""
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return isinstance(value, str | int | float)
 
 
 def _fault(option: Option, value: object) -> str | None:

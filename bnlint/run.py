@@ -47,8 +47,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 without findings, 1 with, 2 where work could not be done."""
-        return 2 if self.errors else int(any(finding.code != CUT_ANALYSIS.code for finding in self.findings))
+        """0 without findings that count, 1 with, 2 where work could not be done; a refuted finding does not count."""
+        return 2 if self.errors else int(any(map(_counts, self.findings)))
 
     def sort(self) -> None:
         """Order the findings by filename, cell, row, column, code."""
@@ -266,6 +266,11 @@ class _Group:
         self.report.errors.append(f"internal error in {where} of {place}: {type(error).__name__}: {error}{raised}")
         if self.options.verbose:
             print("".join(traceback.format_exception(error)), file=sys.stderr)
+
+
+def _counts(finding: Finding) -> bool:
+    refuted = finding.verdict is not None and finding.verdict.status == "refuted"
+    return finding.code != CUT_ANALYSIS.code and not refuted
 
 
 def _place_of(error: Exception) -> str | None:

@@ -49,7 +49,9 @@ the value is not written in the call.
 Silent for values above 0.5 and below 1, for values that a caller or a command line may replace, and for layers that are frozen.
 
 ## Verify
-Counts the steps until the moving mean has settled, and measures its noise after that.
+Trains a fresh layer with this momentum on 150 batches of 32 samples of mean 5. The finding is confirmed where the moving mean keeps more than half of the noise
+of a single batch's mean (0.58 at a momentum of 0.5, 0.23 at 0.9), has not moved, or moves away from the data, or where the moving
+variance becomes negative; it is refuted where less than 0.4 of the noise is left. What lies between, or moves too slowly to tell, stays open.
 
 ## References
 - <https://github.com/gzuidhof/nn-transfer/issues/7>
@@ -60,9 +62,9 @@ Counts the steps until the moving mean has settled, and measures its noise after
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from bnlint.api import Edit, Finding, Fix, LayerV, Program, Rule, Span, report, wrong_numbers
+from bnlint.api import Bench, Edit, Finding, Fix, Inconclusive, LayerV, Program, Rule, Span, Verdict, report, wrong_numbers
 
 RULE = Rule(code="BN503", name="suspicious-momentum", severity="warning", fix="unsafe")
 LARGEST_EPSILON = 0.002
@@ -107,3 +109,31 @@ def fix(program: Program, layer: LayerV, value: float) -> Fix | None:
         return None
     kept = f"{1 - value:g}"
     return Fix(f"Pass momentum={kept}", "unsafe", (Edit(span, f"momentum={kept}" if "=" in given else kept),))
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Trains a fresh layer with the momentum of each made at the place, and looks at its moving mean.
+
+    In theory sqrt((1 - m) / (1 + m)) of the noise of one batch's mean is left: 0.58 at 0.5, the largest momentum that the rule
+    reports, 0.42 at 0.7; measured over 75 steps and 32 channels the ratio is right to 0.02, hence 0.5 and 0.4 as bounds.
+    """
+    momenta = sorted({float(each.momentum): each for each in bench.making.layers()}.items())
+    courses = [(momentum, bench.single(norm).momentum_course()) for momentum, norm in momenta]
+    momentum, course = max(courses, key=lambda each: (fault(each[1]) != "", each[1]["noise"]))
+    if fault(course):
+        return bench.decided(True, f"with momentum {momentum:g} {fault(course)}", momentum=momentum, **course)
+    kept = f"with momentum {momentum:g} the moving mean keeps {course['noise']:.2f} of the noise of one batch"
+    if course["noise"] >= 0.4 or course["moved"] < 0.1:
+        raise Inconclusive(f"{kept}, and has moved {course['moved']:.0%} of its way to the data's in 150 steps", final=True)
+    return bench.decided(False, kept, momentum=momentum, **course)
+
+
+def fault(course: Mapping[str, float]) -> str:
+    """What is wrong with the course of moving statistics, if anything."""
+    if course["variance"] < 0:
+        return f"the moving variance falls to {course['variance']:.2g}"
+    if course["moved"] == 0:
+        return "the moving statistics never move"
+    if course["moved"] < 0 or course["moved"] > 2:
+        return f"the moving mean ends at {course['moved']:.2g} times the data's"
+    return f"the moving mean keeps {course['noise']:.2f} of the noise of one batch" if course["noise"] > 0.5 else ""

@@ -37,7 +37,9 @@ float32. Unsafe, because saved weights then have another type. There is no fix f
 Silent for Keras 2, for mixed policies, for a frozen batch normalization, and for a dtype that is not known.
 
 ## Verify
-Applies the layer a few thousand times in training mode: moving statistics that stop short of those of the data confirm the finding.
+Trains a fresh layer of this dtype and momentum on the same batch over and over (5 / (1 - momentum) steps, 2,000 at most) and compares its moving statistics with the
+same course in float64. More than 0.1 % of the batch's own statistic confirms the finding: storing a number in float16 costs half of
+that at most, so that what is above is updates that were lost. Below 0.01 % it is refuted (float32: 0.0005 %).
 
 ## References
 - <https://keras.io/api/mixed_precision/>
@@ -48,7 +50,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Edit, Finding, Fix, LayerV, Program, Related, Rule, Span, low_precision, report
+from bnlint.api import (
+    Bench,
+    Edit,
+    Finding,
+    Fix,
+    Inconclusive,
+    LayerV,
+    Program,
+    Related,
+    Rule,
+    Span,
+    Verdict,
+    low_precision,
+    report,
+)
 
 RULE = Rule(code="BN507", name="low-precision-statistics", severity="warning", fix="unsafe")
 
@@ -84,3 +100,20 @@ def fix(program: Program, layer: LayerV, dtype: str) -> Fix | None:
     if span is None or text.partition("=")[2].strip() not in (f'"{dtype}"', f"'{dtype}'"):
         return None
     return Fix(f"Use mixed_{dtype}", "unsafe", (Edit(span, text.replace(dtype, f"mixed_{dtype}")),))
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Trains a fresh layer with the dtype of each made at the place on one batch, until they have settled in float64.
+
+    The rounding of a float16 that is merely stored is 0.05 % at most, that of a bfloat16 0.4 %: twice the former counts as lost
+    updates, and bfloat16, which loses eight times as much, is far above (3 % at a momentum of 0.9).
+    """
+    found = [bench.single(each).stalled() for each in bench.making.layers()]
+    worst = max(found, key=lambda each: each["error"])
+    text = (
+        f"after {worst['steps']:.0f} updates on one batch the moving variance is {worst['variance']:.4g}, in float64 "
+        f"{worst['expected']:.4g}; the moving statistics are off by {worst['error']:.2%}"
+    )
+    if 1e-4 < worst["error"] <= 1e-3:
+        raise Inconclusive(text, final=True)
+    return bench.decided(worst["error"] > 1e-3, text, **worst)

@@ -35,7 +35,8 @@ Silent for Keras 2, for other layers on such a path, in a `try`, where versions 
 is gone from it (measured on TensorFlow 2.21). The path is reported where it is written: in the import, or where the attribute is read.
 
 ## Verify
-Imports the name: an exception confirms the finding.
+Imports the name, or reads the attribute: `ImportError` or `AttributeError` confirms the finding, anything that is there refutes it. The
+installed Keras and TensorFlow decide.
 
 ## References
 - <https://github.com/tensorflow/tensorflow/issues/58947>
@@ -47,7 +48,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Edit, Finding, Fix, Program, Reference, Rule, Span, is_within_tensorflow, report, with_keyword
+from bnlint.api import (
+    Bench,
+    Edit,
+    Finding,
+    Fix,
+    Program,
+    Reference,
+    Rule,
+    Span,
+    Verdict,
+    is_within_tensorflow,
+    report,
+    with_keyword,
+)
 
 RULE = Rule(code="BN510", name="legacy-import", severity="error", fix="safe")
 NORM = "keras.layers.BatchNormalization"
@@ -140,3 +154,14 @@ def in_use(program: Program, reference: Reference, synchronized: bool) -> list[E
         last = with_keyword(source, reference.call, "synchronized=True") if reference.call is not None else None
         return [*edits, last] if last is not None else None
     return edits
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Imports the name once more, or reads the attribute from what the imports of the module bind.
+
+    Only an exception of importing counts, and none where the library itself is not installed.
+    """
+    error = bench.making.import_error()
+    if error is None:
+        return bench.decided(False, "the name can be imported")
+    return bench.decided(True, f"importing it raises {bench.making.said(error)}")

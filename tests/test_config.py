@@ -142,6 +142,13 @@ def test_keras_versions(linter: Linter, version: str) -> None:
         ('keras-version = "4"', 'keras-version: "4" is no Keras version'),
         ('output-format = "xml"', 'output-format: "xml" is not one of concise, full, json'),
         ("verify = 3", "verify: must be a table"),
+        ("[verify]\ntimeout = 0", "verify.timeout: must be a number above 0, of seconds"),
+        ("[verify]\nmemory = true", "verify.memory: must be a number above 0, of gigabytes"),
+        ("[verify]\nmemory = nan", "verify.memory: must be a number above 0, of gigabytes"),
+        ("[verify]\ntimeuot = 1", "verify.timeuot: unknown key; did you mean timeout?"),
+        ("[verify]\nbuild = {n = 1}", 'verify.build: unknown key; a function or class is written as "package.module:name"'),
+        ('[verify]\n"a.b:c" = 1', 'verify "a.b:c": must be a table of arguments, such as {num_classes = 10}'),
+        ('[verify]\n"a.b:c" = {d = 2020-01-01}', 'verify "a.b:c": must be a table of arguments'),
         ("select = [", "not valid TOML"),
     ],
 )
@@ -150,6 +157,7 @@ def test_what_is_wrong_ends_with_2_and_names_file_and_key(linter: Linter, config
     linter.write("model.py", FAULTS)
     inner = config.replace("\n[", "\n[tool.bnlint.").replace("[faulty", "[tool.bnlint.faulty", config.startswith("[f"))
     inner = inner.replace("[worse", "[tool.bnlint.worse", config.startswith("[w"))
+    inner = inner.replace("[verify", "[tool.bnlint.verify", config.startswith("[v"))
     inner = inner.replace("[per", "[tool.bnlint.per", config.startswith("[p"))
     linter.write(name, config if name == "bnlint.toml" else f"[tool.bnlint]\n{inner}")
     result = linter.check()

@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Iterator
 
-from bnlint.finding import Finding, Span
+from bnlint.finding import Finding, Span, Status
 from bnlint.run import Report
 
 _WIDTH = 160
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _STYLES = {"bold": "1", "error": "1;31", "warning": "1;33", "info": "1;36", "dim": "2", "caret": "1;31"}
+_STYLES |= {"confirmed": "1;31", "refuted": "1;32", "inconclusive": "1;33"}
+_STATUSES: tuple[Status, ...] = ("confirmed", "refuted", "inconclusive")
 
 
 class Painter:
@@ -27,7 +29,7 @@ class Painter:
 def render_concise(report: Report, colour: bool = False) -> str:
     """One line a finding, and a summary."""
     paint = Painter(colour)
-    lines = [_headline(report, finding, paint) for finding in report.findings]
+    lines = [_headline(report, finding, paint) + _status(finding, paint) for finding in report.findings]
     return "\n".join([*lines, _summary(report)]) + "\n"
 
 
@@ -44,6 +46,9 @@ def _block(report: Report, finding: Finding, paint: Painter) -> Iterator[str]:
     for related in finding.related:
         yield f"  {paint(_where(report, related.span), 'dim')}: {_visible(related.message)}"
         yield from _snippet(report, related.span, paint, "dim")
+    if finding.verdict:
+        status = paint(finding.verdict.status, finding.verdict.status)
+        yield f"  {status}: {_visible(finding.verdict.reason)}"
     if finding.fix:
         kind = "" if finding.fix.applicability == "safe" else " (unsafe)"
         yield f"  fix{kind}: {_visible(finding.fix.message)}"
@@ -52,6 +57,11 @@ def _block(report: Report, finding: Finding, paint: Painter) -> Iterator[str]:
 def _headline(report: Report, finding: Finding, paint: Painter) -> str:
     code = paint(finding.code, finding.severity)
     return f"{paint(_where(report, finding.span), 'bold')}: {code} [{finding.name}] {_visible(finding.message)}"
+
+
+def _status(finding: Finding, paint: Painter) -> str:
+    """What was measured, in a word behind the finding's line."""
+    return f" ({paint(finding.verdict.status, finding.verdict.status)})" if finding.verdict else ""
 
 
 def _where(report: Report, span: Span) -> str:
@@ -105,7 +115,10 @@ def _summary(report: Report) -> str:
         return f"No findings in {checked}."
     files = len({finding.span.path for finding in report.findings})
     where = f"in {files} of {checked}" if report.file_count > 1 else f"in {checked}"
-    return f"{count(len(report.findings), 'finding')} {where}."
+    found = f"{count(len(report.findings), 'finding')} {where}"
+    measured = [finding.verdict.status for finding in report.findings if finding.verdict]
+    counted = ", ".join(f"{measured.count(status)} {status}" for status in _STATUSES if status in measured)
+    return f"{found}: {counted}." if counted else f"{found}."
 
 
 def count(number: int, what: str) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bnlint.finding import Span, Status, Verdict
 from bnlint.verify.recorder import EVALUATION, TRAINING
 
 if TYPE_CHECKING:
+    from bnlint.verify.expressions import Written
     from bnlint.verify.jobs import Question
-    from bnlint.verify.modes import Modes
+    from bnlint.verify.making import Making
+    from bnlint.verify.observing import Observer
     from bnlint.verify.recorder import Flags, Happening, LayerCall
-    from bnlint.verify.repeats import Repeats
+    from bnlint.verify.single import Single
     from bnlint.verify.stage import Stage
 
 
@@ -37,6 +39,10 @@ class NeedsCourse(Exception):
     """An experiment asks how the user's code trains, in a run in which it did not."""
 
 
+class NeedsData(Exception):
+    """An experiment asks for the user's data, in a run that left them out."""
+
+
 class Bench:
     """The live layers, calls, models and events of one finding.
 
@@ -47,32 +53,6 @@ class Bench:
     def __init__(self, stage: Stage, index: int, question: Question) -> None:
         self.stage, self.question, self._index = stage, question, index
         self.recording, self.trainer = stage.recording, stage.trainer
-
-    @cached_property
-    def modes(self) -> Modes:
-        """Questions about the mode that normalizations run in."""
-        from bnlint.verify.modes import Modes
-
-        return Modes(self)
-
-    @cached_property
-    def repeats(self) -> Repeats:
-        """Questions about single calls at the place."""
-        from bnlint.verify.repeats import Repeats
-
-        return Repeats(self)
-
-    def untold(self) -> Verdict:
-        """Whether normalizations that the ``call`` at the place does not tell the mode run in another one than the model."""
-        from bnlint.verify.untold import Untold
-
-        return Untold(self).verdict()
-
-    def learning_phase(self) -> Verdict:
-        """Whether the use of a global learning phase at the place raises, or has no effect."""
-        from bnlint.verify.phase import Phase
-
-        return Phase(self).verdict()
 
     # Verdicts
 
@@ -102,6 +82,54 @@ class Bench:
             raise Inconclusive("the code does not come to this place")
         return self.reached[0]
 
+    def written(self, span: Span | None = None) -> Written:
+        """What is written at the place, and what it is worth there."""
+        from bnlint.verify.expressions import Written
+
+        scopes = self.recording.scopes.get(self._index, []) if span is None else []
+        return Written(self.stage.job.text, span or self.span, scopes or [self.stage.namespace])
+
+    def value(self, node: ast.expr) -> Any:
+        """What an expression at the place is worth; raises Inconclusive where it cannot be evaluated."""
+        from bnlint.verify.expressions import Unknowable
+
+        try:
+            return self.written().value(node)
+        except Unknowable as error:
+            raise Inconclusive(str(error)) from error
+
+    def happened(self, *kinds: str) -> list[Happening]:
+        """What happened of the kinds at the place, in order; nothing where nothing did."""
+        return self._at([each for each in self.recording.happenings if each.kind in kinds], self.span)
+
+    @property
+    def making(self) -> Making:
+        """How what stands at the place is constructed or imported."""
+        from bnlint.verify.making import Making
+
+        return Making(self)
+
+    @property
+    def observer(self) -> Observer:
+        """What is measured on whole models."""
+        from bnlint.verify.observing import Observer
+
+        return Observer(self)
+
+    @staticmethod
+    def single(norm: Any) -> Single:
+        """What is measured on one fresh normalization with a layer's numbers."""
+        from bnlint.verify.single import Single
+
+        return Single(norm)
+
+    @staticmethod
+    def is_norm(layer: Any) -> bool:
+        """Whether a layer is a batch normalization of Keras or a subclass."""
+        from bnlint.verify.objects import is_norm
+
+        return is_norm(layer)
+
     def failure(self, span: Span | None = None) -> BaseException | None:
         """What was raised by the expression at the place, or below it."""
         from bnlint.verify.places import overlaps
@@ -116,10 +144,16 @@ class Bench:
 
     def made(self, accept: Callable[[Any], bool] = lambda instance: True, span: Span | None = None) -> list[Any]:
         """The accepted layers constructed at the place; raises Inconclusive if there are none."""
-        found = self._at([each for each in self.recording.constructions if accept(each.instance)], span or self.span)
+        from bnlint.verify.origins import in_constructor, through_partial
+
+        accepted = [each for each in self.recording.constructions if accept(each.instance)]
+        found = self._at(accepted, span or self.span)
+        if not found and accepted:
+            written = self.written(span)
+            found = through_partial(written, accepted) or in_constructor(written, accepted)
         if not found:
             self.since()
-            raise Inconclusive("no such layer was made at this place")
+            raise Inconclusive(f"no such layer was made at this place{self._because(span)}")
         return [each.instance for each in found]
 
     def called(self, accept: Callable[[Any], bool] = lambda layer: True, span: Span | None = None) -> list[LayerCall]:
@@ -127,16 +161,24 @@ class Bench:
         found = self._at([each for each in self.recording.calls if accept(each.layer)], span or self.span)
         if not found:
             self.since()
-            raise Inconclusive("no such layer was called at this place")
+            raise Inconclusive(f"no such layer was called at this place{self._because(span)}")
         return found
 
-    @staticmethod
-    def _at(records: Iterable[Any], span: Span) -> list[Any]:
-        """The records whose innermost places come nearest to a span; records deeper below the place where none does."""
+    def _because(self, span: Span | None) -> str:
+        from bnlint.verify.words import raised
+
+        error = self.failure(span)
+        return "" if error is None else f": {raised(error)}"
+
+    def _at(self, records: Iterable[Any], span: Span) -> list[Any]:
+        """The records whose innermost places come nearest to a span; records deeper below the place where none does.
+
+        Where the place itself raised, what was made on the way to that is not what the place stands for.
+        """
         from bnlint.verify.places import nearest
 
         known = list(records)
-        for depth in range(8):
+        for depth in range(8 if self.failure(span) is None else 1):
             places = nearest((each.stack[depth] for each in known if len(each.stack) > depth), span)
             found = [each for each in known if len(each.stack) > depth and each.stack[depth] in places]
             if found:
@@ -206,24 +248,14 @@ class Bench:
             raise NeedsCourse
         return [each for each in self.recording.happenings if each.kind in kinds and each.time >= after]
 
-    def layers_with_call(self) -> list[Any]:
-        """The layers and models made whose class has, or inherits, the function at the place."""
-        return [each.instance for each in self.recording.constructions if self._defines(type(each.instance))]
-
     def model_with_call(self) -> Any:
-        """The model, outermost and latest first, whose class has or inherits the function at the place; raises Inconclusive."""
+        """The model, outermost and latest first, whose class defines the function at the place; raises Inconclusive."""
         for model in self.models():
-            if self._defines(type(model)):
-                return self.built(model)
-        raise Inconclusive("no model of this class is built by the code")
-
-    def _defines(self, cls: type) -> bool:
-        for owner in cls.__mro__:
             for name in ("call", "train_step", "test_step", "__call__"):
-                code = _code_of(vars(owner).get(name))
+                code = getattr(getattr(type(model), name, None), "__code__", None)
                 if code is not None and code.co_filename == self.span.path and _covers(code, self.span.line):
-                    return True
-        return False
+                    return self.built(model)
+        raise Inconclusive("no model of this class is built by the code")
 
     def moved(self, norms: list[Flags], flags: list[Flags], still: bool) -> Verdict:
         """Whether statistics stood still (or moved) in a training that moved other weights."""
@@ -276,13 +308,6 @@ class Bench:
         if not np.isfinite(change):
             raise Inconclusive("the outputs are not finite")
         return change / (scale + 1e-12)
-
-
-def _code_of(function: Any) -> Any | None:
-    """The code of a function, also of one that is decorated."""
-    for name in ("python_function", "__wrapped__"):
-        function = getattr(function, name, function)
-    return getattr(function, "__code__", None)
 
 
 def _covers(code: Any, line: int) -> bool:

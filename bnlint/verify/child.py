@@ -81,6 +81,11 @@ class Child:
         return words.ended(code, self._tail.decode(errors="replace"), self.memory)
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the process has ended; something that it started may still hold its pipes open."""
+        return self._process.poll() is not None
+
+    @property
     def last_line(self) -> str:
         """The last line that it wrote to stderr, empty without one."""
         return (self._tail.decode(errors="replace").strip().splitlines() or [""])[-1]

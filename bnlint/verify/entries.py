@@ -10,25 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from bnlint.finding import Span
 from bnlint.verify import guesses
-from bnlint.verify.made_up import iterated, single, unpacked
 from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of
 
 if TYPE_CHECKING:
     from bnlint.verify.stage import Stage
 
-_DATA = (guesses.INPUT, guesses.TARGET, guesses.MODEL)
 _BUILDERS = ("build_model", "create_model", "make_model", "get_model", "build", "create", "model", "setup", "build_network")
-_OF_KERAS = (
-    "__init__",
-    "__call__",
-    "call",
-    "build",
-    "compute_output_shape",
-    "get_config",
-    "from_config",
-    "compile",
-    "predict_step",
-)
 
 
 @dataclass(frozen=True)
@@ -155,14 +142,8 @@ def call_entry(stage: Stage, entry: Entry) -> None:
         raise NameError(f"{entry.name} is not defined when the module has run")
     result = _called(stage, target, entry.arguments)
     _enliven(stage, result)
-    if not entry.within or not isinstance(target, type):
-        return
-    if not is_layer(result):
+    if entry.within and not is_layer(result) and isinstance(target, type):
         _call_method(stage, result, entry.within)
-    elif is_model(result) and entry.within in ("train_step", "test_step"):
-        stage.train(result, entry.within)
-    elif entry.within not in _OF_KERAS:
-        _enliven(stage, _called(stage, getattr(result, entry.within), {}))
 
 
 def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
@@ -172,50 +153,18 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
     except (TypeError, ValueError):
         return function(**arguments)
     positional, named = [], {}
-    body = _body(stage, function)
-    symbolic = not any(isinstance(each, ast.Attribute) and each.attr in ("GradientTape", "numpy") for each in ast.walk(body))
-    looped, taken_apart, samples = iterated(body), unpacked(body), single(body)
     for name, each in parameters.items():
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             continue
         if name not in arguments and each.default is not each.empty:
             continue
         annotation = "" if each.annotation is each.empty else str(getattr(each.annotation, "__name__", each.annotation))
-        if name in arguments:
-            value = arguments[name]
-        elif name in looped:
-            value = _several(stage, name, annotation)
-        elif name in taken_apart and guesses.guess(name, annotation) in _DATA:
-            value = stage.runtime.structured(taken_apart[name])
-        elif name in samples and guesses.guess(name, annotation) is guesses.INPUT:
-            value = argument(stage, name, annotation)[0]
-        else:
-            value = argument(stage, name, annotation, symbolic)
+        value = arguments[name] if name in arguments else argument(stage, name, annotation, symbolic=True)
         if each.kind is each.POSITIONAL_ONLY:
             positional.append(value)
         else:
             named[name] = value
     return function(*positional, **named)
-
-
-def _body(stage: Stage, function: Any) -> ast.AST:
-    """The source of a function of the code; an empty one where it is not known."""
-    code = getattr(inspect.unwrap(getattr(function, "python_function", function)), "__code__", None)
-    for path, text in ((stage.script.path, stage.script.text), (stage.job.path, stage.job.text)):
-        if code is not None and code.co_filename == path:
-            for node in ast.walk(ast.parse(text)):
-                first = min((each.lineno for each in getattr(node, "decorator_list", ())), default=getattr(node, "lineno", 0))
-                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and first == code.co_firstlineno:
-                    return node
-    return ast.Module([], [])
-
-
-def _several(stage: Stage, name: str, annotation: str) -> Any:
-    """A likely value for a parameter that is looped over: a data set, or a few numbers."""
-    value = guesses.guess(name, annotation)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return [value, value]
-    return stage.runtime.made_up() if isinstance(value, bool) or value in _DATA else argument(stage, name, annotation)
 
 
 def argument(stage: Stage, name: str, annotation: str, symbolic: bool = False) -> Any:

@@ -35,6 +35,9 @@ _GONE = {
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self) -> None:
+        self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
+
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
         if name.partition(".")[0] != "keras":
             return None
@@ -44,17 +47,18 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         found = _legacy(spec.name)
+        if found is not None and not _gone(spec.name):
+            self._specs[spec.name] = found.__spec__
+            return found
         module = ModuleType(spec.name)
-        others = _parents(spec.name) if _gone(spec.name) else []
-        module.__dict__["__getattr__"] = _looker(*([found] if found is not None else []), *others)
-        if found is not None:
-            public = [name for name in vars(found) if not name.startswith("_")]
-            module.__dict__.update({name: vars(found)[name] for name in public if not isinstance(vars(found)[name], ModuleType)})
-            module.__dict__["__version__"] = getattr(found, "__version__", None)
+        module.__dict__["__getattr__"] = _looker(*([] if found is None else [found]), *_parents(spec.name))
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing: it is filled when it is made."""
+        """Leave a module of tf_keras its own name for itself."""
+        name = module.__spec__.name if module.__spec__ else ""
+        if name in self._specs:
+            module.__spec__ = self._specs[name]
 
 
 def _gone(name: str) -> bool:
@@ -96,3 +100,4 @@ def install() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "keras"]:
         del sys.modules[name]
     sys.meta_path.insert(0, _Finder())
+    sys.modules["keras"] = importlib.import_module("tf_keras")

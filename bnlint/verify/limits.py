@@ -40,6 +40,14 @@ def limit(memory: int) -> None:
             resource.setrlimit(kind, (value, value))
 
 
+def allowed_memory() -> int:
+    """Bytes of memory that this process may use."""
+    if resource is None:
+        return MEMORY
+    soft = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    return MEMORY if soft == resource.RLIM_INFINITY else soft
+
+
 def limit_cpu(seconds: float) -> None:
     """Let the system end this process when it has used so many seconds of CPU time from now on: the backstop of the time limit."""
     if resource is None:

@@ -31,7 +31,7 @@ def measure(code: str, site: str | Span, *, keras_version: str = "auto", timeout
     span = site if isinstance(site, Span) else _span(site)
     config = Configurations().of_file(span.path)
     version = config.keras_version if keras_version == "auto" else keras_version
-    job = job_at(span, next(iter(codes)), version, config.verify.get("arguments", {}))
+    job = job_at(span, next(iter(codes)), version, config.verify.arguments)
     return next(verdict for _, _, verdict in run_jobs([job], timeout=timeout, workers=1))
 
 

@@ -15,6 +15,17 @@ import numpy as np
 from bnlint.verify.objects import kerases
 
 _SAMPLES = 64
+_TRUE_SIZES = {
+    "mnist": (60_000, 10_000),
+    "fashion_mnist": (60_000, 10_000),
+    "cifar10": (50_000, 10_000),
+    "cifar100": (50_000, 10_000),
+    "boston_housing": (404, 102),
+    "california_housing": (16_512, 4_128),
+    "imdb": (25_000, 25_000),
+    "reuters": (8_982, 2_246),
+}
+"""Samples for training and for testing; the data made up hold as many only where their number is asked for."""
 _IMAGES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3)}
 _REALS = {"boston_housing": 13, "california_housing": 8}
 _SEQUENCES = {"imdb": 2, "reuters": 46}
@@ -22,12 +33,15 @@ _WEIGHTS = "weights-that-are-not-downloaded.h5"
 
 
 @contextmanager
-def in_place(note: Callable[[str], None]) -> Iterator[None]:
-    """Patch the loaded Kerases while the block runs; ``note`` hears what was replaced."""
+def in_place(note: Callable[[str], None], true_sizes: bool = False) -> Iterator[None]:
+    """Patch the loaded Kerases while the block runs; ``note`` hears what was replaced.
+
+    With ``true_sizes``, made-up data sets have as many samples as those that they stand for.
+    """
     with ExitStack() as stack:
         for keras in kerases():
             _patch_downloads(stack, keras, note)
-            _patch_data_sets(stack, keras.__name__, note)
+            _patch_data_sets(stack, keras.__name__, note, true_sizes)
         finder = _Absent(note)
         sys.meta_path.append(finder)
         stack.callback(sys.meta_path.remove, finder)
@@ -54,7 +68,7 @@ def _patch_downloads(stack: ExitStack, keras: Any, note: Callable[[str], None]) 
     _replace(stack, keras.Model, "load_weights", load_weights)
 
 
-def _patch_data_sets(stack: ExitStack, keras: str, note: Callable[[str], None]) -> None:
+def _patch_data_sets(stack: ExitStack, keras: str, note: Callable[[str], None], true_sizes: bool) -> None:
     from importlib import import_module
 
     for name in (*_IMAGES, *_REALS, *_SEQUENCES):
@@ -63,28 +77,29 @@ def _patch_data_sets(stack: ExitStack, keras: str, note: Callable[[str], None]) 
                 module = import_module(f"{root}.{name}")
             except ImportError:
                 continue
-            _replace(stack, module, "load_data", _loader(name, note))
+            _replace(stack, module, "load_data", _loader(name, note, true_sizes))
 
 
-def _loader(name: str, note: Callable[[str], None]) -> Callable[..., Any]:
+def _loader(name: str, note: Callable[[str], None], true_sizes: bool) -> Callable[..., Any]:
     def load_data(*args: Any, **kwargs: Any) -> Any:
         note(f"{name} is made up")
         rng = np.random.default_rng(0)
-        return _data(name, rng), _data(name, rng)
+        train, test = _TRUE_SIZES[name] if true_sizes else (_SAMPLES, _SAMPLES)
+        return _data(name, train, rng), _data(name, test, rng)
 
     return load_data
 
 
-def _data(name: str, rng: np.random.Generator) -> tuple[Any, Any]:
+def _data(name: str, samples: int, rng: np.random.Generator) -> tuple[Any, Any]:
     if name in _IMAGES:
-        images = rng.integers(0, 256, (_SAMPLES, *_IMAGES[name])).astype("uint8")
-        labels = rng.integers(0, 100 if name == "cifar100" else 10, _SAMPLES).astype("uint8")
+        images = rng.integers(0, 256, (samples, *_IMAGES[name]), dtype="uint8")
+        labels = rng.integers(0, 100 if name == "cifar100" else 10, samples).astype("uint8")
         return images, labels[:, None] if name.startswith("cifar") else labels
     if name in _REALS:
-        return rng.normal(1.0, 2.0, (_SAMPLES, _REALS[name])), rng.normal(20.0, 5.0, _SAMPLES)
-    texts = np.empty(_SAMPLES, dtype=object)
-    texts[:] = [list(map(int, rng.integers(1, 100, int(rng.integers(10, 40))))) for _ in range(_SAMPLES)]
-    return texts, rng.integers(0, _SEQUENCES[name], _SAMPLES)
+        return rng.normal(1.0, 2.0, (samples, _REALS[name])), rng.normal(20.0, 5.0, samples)
+    texts = np.empty(samples, dtype=object)
+    texts[:] = [list(map(int, rng.integers(1, 100, int(rng.integers(10, 40))))) for _ in range(samples)]
+    return texts, rng.integers(0, _SEQUENCES[name], samples)
 
 
 class _Absent(importlib.abc.MetaPathFinder, importlib.abc.Loader):

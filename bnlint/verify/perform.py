@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from bnlint.finding import Verdict
 from bnlint.registry import load
-from bnlint.verify.bench import Bench, Inconclusive, NeedsCourse
+from bnlint.verify.bench import Bench, Inconclusive, NeedsCourse, NeedsData
 from bnlint.verify.entries import Entry, entries_for, entries_named
 from bnlint.verify.jobs import Job, Question, Script
 from bnlint.verify.known_shapes import shapes_in
 from bnlint.verify.stage import Stage
 from bnlint.verify.synthetic import shapes_to_try
+from bnlint.verify.words import raised
 
 _MOST_RUNS = 12
 _MOST_SECONDS = 40.0
 """No further run is begun after this time, so that a question that cannot be decided does not take the whole limit."""
+
+
+@dataclass
+class _Needs:
+    """What an experiment has asked for: that the user's code trains, that all of its statements run."""
+
+    course: bool = False
+    whole: bool = False
 
 
 def perform(job: Job, begin: Callable[[int], None]) -> Iterator[tuple[int, Verdict]]:
@@ -32,8 +42,8 @@ def decide(job: Job, index: int, question: Question) -> Verdict:
     if experiment is None:
         return Verdict("inconclusive", "there is no experiment for this rule")
     reasons: list[str] = []
-    course = [False]
-    for stage, whole in _stages(job, question, course):
+    needs = _Needs()
+    for stage, whole in _stages(job, question, needs):
         bench = Bench(stage, index, question)
         try:
             verdict = experiment(bench)
@@ -42,14 +52,16 @@ def decide(job: Job, index: int, question: Question) -> Verdict:
             stage.used_shape = False
             reasons.append(f"{verdict.reason}, but only a part of the code could be run")
         except NeedsCourse:
-            course[0] = stage.again = True
+            stage.again = needs.course = True
+        except NeedsData:
+            stage.again = needs.whole = True
         except Inconclusive as error:
             stage.used_shape = error.shape or (stage.used_shape and bool(stage.problem))
             reasons.append(f"{error}{_behind(stage, bench)}")
             if error.final:
                 break
         except Exception as error:  # noqa: BLE001 - user code runs inside the experiment, and may raise anything
-            reasons.append(f"the experiment failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            reasons.append(f"the experiment failed: {raised(error)}")
     return Verdict("inconclusive", reasons[-1] if reasons else "the code cannot be run")
 
 
@@ -58,8 +70,7 @@ def _behind(stage: Stage, bench: Bench) -> str:
     if stage.problem and not bench.reached:
         return f" ({stage.problem})"
     if stage.recording.failures and not bench.reached:
-        error = stage.recording.failures[0].error
-        return f" ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        return f" ({raised(stage.recording.failures[0].error)})"
     return ""
 
 
@@ -82,19 +93,19 @@ def _ways(job: Job, question: Question) -> Iterator[tuple[Script, Entry | None, 
             continue
 
 
-def _stages(job: Job, question: Question, course: list[bool]) -> Iterator[tuple[Stage, bool]]:
+def _stages(job: Job, question: Question, needs: _Needs) -> Iterator[tuple[Stage, bool]]:
     """Runs of the job's code: the module alone, then through the functions and classes that lead to the place.
 
     Each with whether it is the whole of the code that concerns the place. A run whose success may hang on the shape of its
-    input is made again with others; so is one that trains after all, as ``course`` tells from then on.
+    input is made again with others; so is one that needs more after all, as ``needs`` tells from then on.
     """
     runs, started = 0, monotonic()
     for script, entry, whole in _ways(job, question):
         for shape in shapes_to_try([*shapes_in(job.text), *shapes_in(script.text)]):
-            stage = _run(job, script, shape, course[0], entry)
+            stage = _run(job, script, shape, needs, entry)
             yield stage, whole
-            if stage.again:
-                stage = _run(job, script, shape, course[0], entry)
+            while stage.again:
+                stage = _run(job, script, shape, needs, entry)
                 yield stage, whole
             runs += 1
             if runs >= _MOST_RUNS or monotonic() - started > _MOST_SECONDS:
@@ -103,7 +114,9 @@ def _stages(job: Job, question: Question, course: list[bool]) -> Iterator[tuple[
                 break
 
 
-def _run(job: Job, script: Script, shape: tuple[int, ...], trains: bool, entry: Entry | None) -> Stage:
-    stage = Stage(job, script, shape, trains)
+def _run(job: Job, script: Script, shape: tuple[int, ...], needs: _Needs, entry: Entry | None) -> Stage:
+    if needs.whole:
+        job, script = replace(job, lines=()), replace(script, lines=())
+    stage = Stage(job, script, shape, needs.course, whole=needs.whole)
     stage.run(entry)
     return stage

@@ -96,11 +96,11 @@ def nearest(places: Iterable[Place], span: Span) -> set[Place]:
     found = {place for place in places if overlaps(place, span)}
     if not found:
         return set()
-    best = min(_difference(place, span) for place in found)
-    return {place for place in found if _difference(place, span) == best}
+    best = min(difference(place, span) for place in found)
+    return {place for place in found if difference(place, span) == best}
 
 
-def _difference(place: Place, span: Span) -> tuple[int, int]:
+def difference(place: Place, span: Span) -> tuple[int, int]:
     """How far the ends are from those of the span, in lines, then in columns."""
     lines = abs(place.line - span.line) + abs(place.end_line - span.end_line)
     return lines, abs(place.column - span.column) + abs(place.end_column - span.end_column)

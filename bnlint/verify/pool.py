@@ -21,6 +21,8 @@ WORKERS = 2
 PERFORM = "bnlint.verify.perform:perform"
 _START_TIMEOUT = 120.0  # importing Keras from a slow disk is not the project's fault
 _PATIENCE = 2.0  # for a process that closed its pipe to be gone, which takes a while with gigabytes of memory
+_MOST_LOST = 2
+_GLANCE = 0.5
 _STATUSES = ("confirmed", "refuted", "inconclusive")
 
 Answer = tuple[Job, int, Verdict]
@@ -56,6 +58,7 @@ class _Task:
     open: list[int]
     asked: Job = field(init=False)  # the job with its open questions alone, as the worker sees it
     order: list[int] = field(init=False)
+    lost: int = 0  # runs in a row that ended without an answer
     begun: int | None = None
     progress: bool = False
 
@@ -73,6 +76,7 @@ class _Worker:
         self.task: _Task | None = None
         self.number = 0
         self.deadline = 0.0
+        self.was_gone = False
 
 
 class _Pool:
@@ -127,7 +131,7 @@ class _Pool:
 
     def _start(self, worker: _Worker, environment: Environment) -> None:
         orders = Orders(make_folder(), environment, self.perform, self.memory, self.gpu)
-        worker.child, worker.ready = Child(orders, self.threads, self.events), False
+        worker.child, worker.ready, worker.was_gone = Child(orders, self.threads, self.events), False, False
         worker.deadline = monotonic() + _START_TIMEOUT
 
     def _give(self, worker: _Worker) -> None:
@@ -149,9 +153,10 @@ class _Pool:
     def _hear(self, busy: list[_Worker]) -> Iterator[Answer]:
         first = min(worker.deadline for worker in busy)
         try:
-            child, message = self.events.get(timeout=max(0.0, first - monotonic()))
+            child, message = self.events.get(timeout=min(_GLANCE, max(0.0, first - monotonic())))
         except queue.Empty:
-            pass
+            for worker in busy:
+                yield from self._missed(worker)
         else:
             for worker in self.workers:
                 if worker.child is child:
@@ -159,6 +164,17 @@ class _Pool:
         for worker in busy:
             if worker.task and worker.deadline <= monotonic():
                 yield from self._expired(worker)
+
+    def _missed(self, worker: _Worker) -> Iterator[Answer]:
+        """Nobody said anything for a while: see to a process that is gone, with its pipe held open by another that it started.
+
+        What it said at last may still be on its way at first sight.
+        """
+        assert worker.child
+        if worker.was_gone:
+            yield from self._died(worker, None)
+        else:
+            worker.was_gone = worker.child.is_gone
 
     def _heard(self, worker: _Worker, message: Message) -> Iterator[Answer]:
         event, task = message["event"], worker.task
@@ -216,15 +232,18 @@ class _Pool:
             self._failed_start(task, f"the process in which Keras is imported did not start: {child.last_line or reason}")
 
     def _broken(self, task: _Task, reason: str) -> Iterator[Answer]:
-        """A run has ended before its time: the question in progress is lost, the others are asked again if that gets on."""
+        """A run has ended before its time: the question in progress is lost, the others are asked again if that gets on.
+
+        A second run in a row that is lost with its first question shows what becomes of the others.
+        """
+        lost = 0 if task.progress else task.lost + 1
         if task.begun is not None:
             task.open.remove(task.begun)
             yield task.job, task.begun, Verdict("inconclusive", reason)
-        elif not task.progress:
+        if lost == _MOST_LOST or (lost and task.begun is None):
             yield from _all(task, reason)
-            return
-        if task.open:
-            self.waiting.appendleft(_Task(task.job, task.open))
+        elif task.open:
+            self.waiting.appendleft(_Task(task.job, task.open, lost))
 
     def _unusable(self, worker: _Worker, reason: str) -> None:
         assert worker.child and worker.task

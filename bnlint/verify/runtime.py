@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from bnlint.verify.made_up import MadeUp, Structure, expectations
 from bnlint.verify.places import trace_places
 from bnlint.verify.recorder import Failure, Recording
 
 ROUNDS = 2
 """Rounds of a loop that trains: one to move what is moved, one to see what is done again."""
+_SCOPES = 4
+"""Times at which the names at a place are kept: those of the first passes, for what is made there does not change."""
 
 
 class Missing:
@@ -33,11 +34,14 @@ class Runtime:
     def __init__(self, recording: Recording, batch: Callable[[tuple[str, ...]], Any]) -> None:
         self.recording, self._batch = recording, batch
         self._rounds: dict[int, int] = {}
-        self.expected: list[Structure] = []
 
     def reach(self, index: int) -> None:
         """The code has come to the place of a question."""
         self.recording.reached.setdefault(index, []).append(self.recording.tick())
+        scopes = self.recording.scopes.setdefault(index, [])
+        if len(scopes) < _SCOPES:
+            frame = sys._getframe(1)
+            scopes.append({**frame.f_globals, **frame.f_locals})
 
     def failed(self) -> None:
         """A statement has raised what is being handled."""
@@ -54,38 +58,20 @@ class Runtime:
         """The first rounds of a loop that trains."""
         return itertools.islice(iter(iterable), ROUNDS)
 
-    def expect(self, wanted: Structure, functions: str) -> None:
-        """What a loop wants of the data sets in its iterable, which is evaluated next."""
-        self.expected[:] = expectations(wanted, functions)
-
-    def over(self, expected: None, iterable: Iterable[Any]) -> Iterable[Any]:
-        """What a loop runs over."""
-        return iter(iterable) if isinstance(iterable, MadeUp) else iterable
-
-    def made_up(self) -> MadeUp:
-        """A data set for a function that loops over it."""
-        self.recording.note("the batches are made up")
-        return MadeUp(self.structured, self.expected)
-
-    def rounds(self, iterable: Callable[[], Iterable[Any]], wanted: Structure, functions: str = "") -> Iterator[Any]:
-        """The first rounds of a loop that trains; made-up batches where there are none, or none of such a structure."""
-        self.expect(wanted, functions)
+    def rounds(self, iterable: Callable[[], Iterable[Any]], wanted: str | tuple[str, ...]) -> Iterator[Any]:
+        """The first rounds of a loop that trains; made-up batches where there are none."""
         try:
             found = list(self.few(iterable()))
         except Exception:  # noqa: BLE001 - whatever the data needs is not here
             found = []
-        if found and not (isinstance(wanted, tuple) and hasattr(found[0], "shape")):
+        if found:
             yield from found
             return
+        names = wanted if isinstance(wanted, tuple) else (wanted,)
         self.recording.note("the batches are made up")
         for _ in range(ROUNDS):
-            yield self.structured(wanted)
-
-    def structured(self, wanted: Structure) -> Any:
-        """Made-up values for names, nested as they are."""
-        if isinstance(wanted, tuple):
-            return tuple(self.structured(each) for each in wanted)
-        return self._batch((wanted,))[0]
+            batch = self._batch(names)
+            yield batch if isinstance(wanted, tuple) else batch[0]
 
     def arguments(self, *values: Callable[[], Any]) -> list[Any]:
         """The arguments, as far as they can be evaluated."""

@@ -35,7 +35,7 @@ def _job(report: Report, options: Check, path: str, environment: Environment, fi
     project = next(each for each in report.projects if each.read_source(path) is not None)
     known = [report.dependences[each.code, each.span] for each in findings]
     questions = [Question(each.code, each.span, tuple(related.span for related in each.related)) for each in findings]
-    return _made(project, path, environment, questions, known, options.config_of(path).verify.get("arguments", {}))
+    return _made(project, path, environment, questions, known, options.config_of(path).verify.arguments)
 
 
 def _made(

@@ -15,15 +15,20 @@ from bnlint.verify.entries import Entry, call_entry
 from bnlint.verify.jobs import Job, Script
 from bnlint.verify.loading import load, project
 from bnlint.verify.objects import is_layer, is_model, is_norm, kerases, layers_of
-from bnlint.verify.recorder import LayerCall, Recorder, Recording
+from bnlint.verify.recorder import Recorder, Recording
 from bnlint.verify.runtime import Runtime
-from bnlint.verify.synthetic import leaves, mapped, sample
+from bnlint.verify.settings import reset
+from bnlint.verify.synthetic import sample
 from bnlint.verify.training import Trainer, Untrainable
+from bnlint.verify.words import raised
 
 
 @dataclass
 class Stage:
-    """What is alive behind a run: the module's names, what was recorded, and the trainer that knows the user's data."""
+    """What is alive behind a run: the module's names, what was recorded, and the trainer that knows the user's data.
+
+    A ``whole`` run is one of all statements, with data sets of their true sizes.
+    """
 
     job: Job
     script: Script
@@ -34,11 +39,10 @@ class Stage:
     problem: str = ""
     used_shape: bool = False
     again: bool = False
+    whole: bool = False
 
     def __post_init__(self) -> None:
-        self.recording.spans = tuple(each.span for each in self.job.questions)
         self.trainer = Trainer(self.shape, self.recording.note, self.trains)
-        self.runtime = Runtime(self.recording, self.batch)
         self.recorders: list[Recorder] = []
         self.extra: list[Any] = []
 
@@ -46,21 +50,22 @@ class Stage:
 
     def run(self, entry: Entry | None) -> None:
         """Run the module, then the entry; what goes wrong is in ``problem`` and in the recording's failures."""
+        reset()
         with self._recording():
             try:
                 self.namespace = load(self.job, self.script)
                 if entry is not None:
                     call_entry(self, entry)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything
-                self.problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                self.problem = raised(error)
                 self.recording.failures.append(_failure(error, self.recording))
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
         with ExitStack() as stack:
-            stack.enter_context(patches.in_place(self.recording.note))
+            stack.enter_context(patches.in_place(self.recording.note, self.whole))
             stack.enter_context(_eager())
-            stack.enter_context(project(self.job, self.script, self.runtime))
+            stack.enter_context(project(self.job, self.script, Runtime(self.recording, self.batch)))
             for keras in kerases():
                 keras.utils.set_random_seed(1)
                 recorder = Recorder(keras, self.recording, self.trainer.handlers())
@@ -75,29 +80,6 @@ class Stage:
             for recorder in self.recorders:
                 stack.enter_context(recorder.paused())
             yield
-
-    def train(self, model: Any, method: str) -> None:
-        """Run a model's own ``train_step`` or ``test_step`` as Keras does, with everything inside recorded."""
-        with ExitStack() as stack:
-            for recorder in self.recorders:
-                stack.enter_context(recorder.inside())
-            self.trainer.fit(model)
-            if method == "test_step":
-                x, y = next(iter(self.trainer._data(model)))
-                model.evaluate(x, y, verbose=0)
-
-    @contextmanager
-    def listening(self) -> Iterator[list[LayerCall]]:
-        """The calls of layers while the block runs, which becomes complete as it does; functions run as Python."""
-        before = self.recording.calls
-        calls: list[LayerCall] = []
-        self.recording.calls = calls
-        with ExitStack() as stack:
-            stack.callback(setattr, self.recording, "calls", before)
-            stack.enter_context(_eager())
-            for recorder in self.recorders:
-                stack.enter_context(recorder.listening())
-            yield calls
 
     # What is alive
 
@@ -140,8 +122,7 @@ class Stage:
         with self.quiet():
             try:
                 self.trainer.built(model)
-                count = len(leaves(self.trainer.inputs(model))[0])
-                return _tensor(mapped(next(iter(self.trainer._data(model)))[1], lambda each: each[:count]))
+                return _tensor(next(iter(self.trainer._data(model)))[1])
             except Untrainable:
                 return _tensor(np.random.default_rng(4).integers(0, 2, 8))
 
@@ -158,6 +139,8 @@ class Stage:
 
 def _tensor(value: Any) -> Any:
     import keras
+
+    from bnlint.verify.synthetic import mapped
 
     convert = getattr(getattr(keras, "ops", None), "convert_to_tensor", None)
     if convert is None:

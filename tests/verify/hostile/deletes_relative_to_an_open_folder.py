@@ -1,0 +1,19 @@
+# status: inconclusive
+# reason: the code tried to delete {victim}/file, which bnlint refused
+import keras
+from keras import layers
+
+VICTIM = "{victim}"
+
+
+def misbehave():
+    import os
+
+    os.remove("file", dir_fd=os.open(VICTIM, os.O_RDONLY))
+    return 8
+
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(misbehave(), 3)(inputs)
+x = layers.BatchNormalization()(x)
+model = keras.Model(inputs, layers.ReLU()(x))

@@ -1,0 +1,21 @@
+# status: (confirmed|inconclusive)
+# reason:
+import keras
+from keras import layers
+
+VICTIM = "{victim}"
+
+
+def misbehave():
+    import ctypes
+    import time
+
+    if ctypes.CDLL(None).fork() == 0:
+        time.sleep(600)
+    return 8
+
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(misbehave(), 3)(inputs)
+x = layers.BatchNormalization()(x)
+model = keras.Model(inputs, layers.ReLU()(x))

@@ -1,0 +1,20 @@
+# status: confirmed
+# reason:
+import keras
+from keras import layers
+
+VICTIM = "{victim}"
+
+
+def misbehave():
+    import os
+    import sys
+
+    sys.exit = os._exit = lambda *_: None
+    return 8
+
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(misbehave(), 3)(inputs)
+x = layers.BatchNormalization()(x)
+model = keras.Model(inputs, layers.ReLU()(x))

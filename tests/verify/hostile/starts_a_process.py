@@ -1,0 +1,19 @@
+# status: inconclusive
+# reason: the code tried to start a process: touch {victim}/new, which bnlint refused
+import keras
+from keras import layers
+
+VICTIM = "{victim}"
+
+
+def misbehave():
+    import subprocess
+
+    subprocess.run(["touch", VICTIM + "/new"])
+    return 8
+
+
+inputs = keras.Input((32, 32, 3))
+x = layers.Conv2D(misbehave(), 3)(inputs)
+x = layers.BatchNormalization()(x)
+model = keras.Model(inputs, layers.ReLU()(x))
