@@ -72,7 +72,11 @@ from bnlint.shift import End, shift_ends
 from bnlint.sources import is_within_tensorflow
 from bnlint.steps import GradientStep, gradient_steps, is_learned_from, origins
 from bnlint.update_ops import lost_keras_updates, never_in_training, unrun_updates
+from bnlint.verify.again import first_training_moves, heeded_by_fit
+from bnlint.verify.batches_apart import told_apart
 from bnlint.verify.bench import Bench, Inconclusive
+from bnlint.verify.course import moved_in_training, normalizations_at
+from bnlint.verify.flags import freezes_lost, frozen_at_start, met_by_loop
 from bnlint.wrappers import by_call
 
 __all__ = [
@@ -137,14 +141,18 @@ __all__ = [
     "disagreements",
     "expects_an_error",
     "explicit_nones",
+    "first_training_moves",
     "fixed_modes",
     "fixing_callers",
+    "freezes_lost",
     "freezing_fix",
+    "frozen_at_start",
     "frozen_from_scratch",
     "functions_around",
     "fused",
     "gradient_steps",
     "has_training",
+    "heeded_by_fit",
     "in_gradient",
     "in_inference_mode",
     "in_unit_test",
@@ -165,6 +173,7 @@ __all__ = [
     "may_be_learnt",
     "may_have_weights",
     "may_read",
+    "met_by_loop",
     "missed_freezes",
     "mode_calls",
     "mode_of_the_model",
@@ -172,9 +181,11 @@ __all__ = [
     "models_fitted",
     "modes_handed_on",
     "most_per_replica",
+    "moved_in_training",
     "never_in_training",
     "norm_modes",
     "normalizations",
+    "normalizations_at",
     "origins",
     "output_norms",
     "overridden_constants",
@@ -195,6 +206,7 @@ __all__ = [
     "sharings",
     "shift_ends",
     "standardised_inputs",
+    "told_apart",
     "trainable_norms",
     "training_default",
     "training_runs",

@@ -46,7 +46,8 @@ compiled or trained, where `fit` or the `train_step` runs them in inference mode
 is trained or of what is saved in the same run, and where weights, flags or the backbone are not known. Training a whole backbone on a large data set with large batches is legitimate: ignore the rule there.
 
 ## Verify
-One `fit`: statistics inside the backbone that move confirm the finding.
+Runs the code with its trainings cut to a step or two: moving statistics inside the backbone that move by more than 1e-7 in what is
+trained behind the statement confirm the finding. A model that is only compiled is fitted once.
 
 ## References
 - <https://keras.io/guides/transfer_learning/>
@@ -61,6 +62,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Finding,
     LayerV,
     ModelV,
@@ -69,11 +71,14 @@ from bnlint.api import (
     Rule,
     Span,
     Training,
+    Verdict,
     Writes,
     backbones,
     freezing_fix,
     in_inference_mode,
     missed_freezes,
+    moved_in_training,
+    normalizations_at,
     report,
     trainings,
 )
@@ -134,3 +139,13 @@ def message(program: Program, backbone: ModelV, layers: list[LayerV]) -> str:
     if constant_calls(program, backbone):
         text += " (fit of Keras 3 overrides training=False in a functional model)"
     return text + "; set trainable = False on its BatchNormalization layers before compile"
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The course that the code takes, its trainings a step or two on data like its own: do statistics in the backbone move?
+
+    Those of a frozen layer are equal bit by bit afterwards, so that a movement by more than 1e-7, the smallest step of a float32
+    of the size of 1, confirms. Where the code only compiles, one fit of the model follows.
+    """
+    after, norms = normalizations_at(bench)
+    return moved_in_training(bench, norms, after)

@@ -45,7 +45,8 @@ Silent where the normalizations are frozen again before the model is compiled or
 their model, where a statement sets nothing but normalizations trainable, and where flags or layers are not known.
 
 ## Verify
-The flags of the normalizations when the model is compiled.
+The flags of the normalizations when the model is compiled: any that is true again confirms the finding. Where none is, the model is
+frozen and set trainable once more: a freeze that does not outlast this was kept by accident.
 
 ## References
 - <https://github.com/keras-team/keras/issues/18092>
@@ -56,7 +57,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Event, Finding, LayerV, ModelV, Program, Related, Rule, Writes, courses, freezing_fix, report
+from bnlint.api import (
+    Bench,
+    Event,
+    Finding,
+    LayerV,
+    ModelV,
+    Program,
+    Related,
+    Rule,
+    Verdict,
+    Writes,
+    courses,
+    freezes_lost,
+    freezing_fix,
+    report,
+)
 
 RULE = Rule(code="BN402", name="freeze-overwritten", severity="error", fix="unsafe", supersedes=("BN401",))
 
@@ -109,3 +125,12 @@ def message(program: Program, event: Event, layer: LayerV) -> str:
             f"the batch normalizations stay frozen by accident only: Keras 3 on TensorFlow ignores setting {name} to what it is"
         )
     return f"{text}; freeze them after this statement"
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The flags, when the model is compiled, of the normalizations that were frozen by themselves before this statement.
+
+    Flags are read, so there is no threshold. Where they are false, the model is frozen and set trainable in turn: flags that are true
+    then tell that the freeze was kept only because Keras takes no notice of a value that is there already.
+    """
+    return freezes_lost(bench)

@@ -54,7 +54,9 @@ models that code out of sight may have compiled, and, under Keras 3, for what is
 takes effect. Layers without weights are nothing to train. Of callbacks those are followed that `fit` gets in sight.
 
 ## Verify
-The flags when the model was compiled against those at the `fit`.
+Compiles and fits the model again, in a graph, with the flags that it had at each of these: layers whose weights move by more than 1e-7
+although their flag was set to false, or stay although it was set to true, confirm the finding. Plain gradient descent takes the
+place of the optimizer.
 
 ## References
 - <https://github.com/keras-team/keras/issues/8585>
@@ -68,6 +70,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Event,
     Finding,
     LayerV,
@@ -76,8 +79,10 @@ from bnlint.api import (
     Rule,
     Span,
     Training,
+    Verdict,
     Writes,
     compiled_elsewhere,
+    heeded_by_fit,
     late_writes,
     may_have_weights,
     recompiling_fix,
@@ -127,3 +132,12 @@ def message(training: Training, event: Event) -> str:
     old = isinstance(target, LayerV) and program.generation(target) == "2"
     when = "when the model was compiled (Keras 2)" if old else "when the model was first trained (Keras 3)"
     return f"this has no effect on the fit that follows, whose flags were read {when}; compile the model again before the fit"
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The fits of the code again, each with the flags that the user's began with, after one compilation where theirs was.
+
+    Weights that a fit does not train are equal bit by bit behind it: layers written here that move by more than 1e-7 although
+    their flag is false, or do not although it is true, confirm.
+    """
+    return heeded_by_fit(bench)

@@ -39,7 +39,7 @@ Silent where any weights are loaded in sight (by one of {names: loaders}), where
 where it is trained at any time, where no training is in sight, and where flags are not known.
 
 ## Verify
-Frozen, with mean 0 and variance 1, when training begins.
+Frozen, with a moving mean of exactly 0 and a moving variance of exactly 1, and no weights loaded, whenever the model is compiled or trained.
 
 ## References
 - <https://keras.io/api/layers/normalization_layers/batch_normalization/>
@@ -51,7 +51,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Finding, Fix, LayerV, Program, Related, Rule, frozen_from_scratch, is_constant, report, without_keywords
+from bnlint.api import (
+    Bench,
+    Finding,
+    Fix,
+    LayerV,
+    Program,
+    Related,
+    Rule,
+    Verdict,
+    frozen_at_start,
+    frozen_from_scratch,
+    is_constant,
+    report,
+    without_keywords,
+)
 
 RULE = Rule(code="BN404", name="frozen-from-scratch", severity="error", fix="unsafe")
 
@@ -79,3 +93,11 @@ def fix(program: Program, layer: LayerV) -> Fix | None:
     literal = any(each.arg == "trainable" and isinstance(each.value, ast.Constant) for each in site.node.keywords)
     edits = without_keywords(site.module.source, site.node, ["trainable"]) if literal else None
     return Fix("Drop trainable=False", "unsafe", tuple(edits)) if edits else None
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The flags and statistics of the normalizations made here whenever their model is compiled or trained.
+
+    Values are read that nothing has touched: the mean has to be 0 and the variance 1 exactly.
+    """
+    return frozen_at_start(bench)

@@ -43,7 +43,8 @@ What is picked is told from the condition: a class whose name holds `BatchNorm`,
 loops that pick nothing, for those that meet a normalization, where the layers or their names are not known, and in a `try`.
 
 ## Verify
-The normalizations that are trainable after the loop.
+The flags of the normalizations when the model is compiled or trained next: a loop behind which none was frozen, and some are trainable,
+confirms the finding; so does the AttributeError that `submodules` raises.
 
 ## References
 - <https://github.com/keras-team/keras/issues/10045>
@@ -55,7 +56,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, MissedFreeze, Program, Related, Rule, Span, missed_freezes, picking_fix, report, trainings
+from bnlint.api import (
+    Bench,
+    Finding,
+    MissedFreeze,
+    Program,
+    Related,
+    Rule,
+    Span,
+    Verdict,
+    met_by_loop,
+    missed_freezes,
+    picking_fix,
+    report,
+    trainings,
+)
 
 RULE = Rule(code="BN405", name="ineffective-freeze", severity="error", fix="unsafe", supersedes=("BN401",))
 
@@ -83,3 +98,11 @@ def message(program: Program, loop: MissedFreeze) -> str:
     if loop.filter.kind == "name":
         return f"this freezes none of {norms}: they are called {loop.names}; test isinstance(layer, BatchNormalization)"
     return f"this freezes none of {norms}: their class is BatchNormalization of Keras {loop.generation}; test that one"
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The normalizations that are frozen between the loop and the next compilation or training, and those trainable then.
+
+    Flags are read, so there is no threshold; an AttributeError of ``submodules`` confirms by itself.
+    """
+    return met_by_loop(bench)

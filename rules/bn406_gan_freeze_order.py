@@ -58,7 +58,8 @@ Silent under Keras 2, where the discriminator is trained once, compiled again or
 the freeze, where no other model that holds it is compiled, and for discriminators without batch normalization.
 
 ## Verify
-One training step of the discriminator: weights that do not move confirm the finding.
+Compiles the discriminator again and fits it for a step or two, with the flags that it had at each of these: weights and statistics of
+which none moves by more than 1e-7 confirm the finding.
 
 ## References
 - <https://github.com/eriklindernoren/Keras-GAN/issues/22>
@@ -70,7 +71,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Event, Finding, LayerV, ModelV, Program, Related, Rule, Span, is_constant, report
+from bnlint.api import (
+    Bench,
+    Event,
+    Finding,
+    LayerV,
+    ModelV,
+    Program,
+    Related,
+    Rule,
+    Span,
+    Verdict,
+    first_training_moves,
+    is_constant,
+    report,
+)
 
 RULE = Rule(code="BN406", name="gan-freeze-order", severity="error", supersedes=("BN403", "BN407"))
 TRAINS = ("fit", "train_on_batch")
@@ -133,3 +148,11 @@ def holds(program: Program, event: Event, model: ModelV) -> bool:
     other = event.target
     inside = isinstance(other, LayerV) and other is not model and any(each is model for each in program.all_sublayers(other))
     return event.kind == "compile" and inside
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The compilation and the first training of the discriminator again, each with the flags that the user's began with.
+
+    Weights that are not trained are equal bit by bit: if none moves by more than 1e-7, it never trains.
+    """
+    return first_training_moves(bench)

@@ -53,7 +53,8 @@ Generated is what comes from a call or a `predict` of another model. Silent wher
 frozen or unknown discriminator, and for one in inference mode.
 
 ## Verify
-The scores of real and generated samples, from separate batches and from one.
+The mean scores of two sets of samples that differ in their means, in training mode, from separate batches and from one: a distance of
+less than half in separate batches confirms the finding.
 
 ## References
 - <https://github.com/keras-team/keras/issues/12353>
@@ -66,6 +67,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bnlint.api import (
+    Bench,
     Call,
     Event,
     Finding,
@@ -78,12 +80,14 @@ from bnlint.api import (
     Span,
     TensorV,
     Value,
+    Verdict,
     World,
     gradient_steps,
     is_constant,
     norm_modes,
     origins,
     report,
+    told_apart,
 )
 
 RULE = Rule(code="BN407", name="split-real-fake-batches", severity="info", pedantic=True, supersedes=("BN104",))
@@ -175,3 +179,12 @@ def is_generated(world: World, layer: LayerV, values: Sequence[Value]) -> bool:
         if isinstance(maker, ModelV) and maker is not layer:
             return True
     return False
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The scores of two sets of samples that differ in their means alone, in training mode: from a batch each, and from one of both.
+
+    If separate batches leave less than half of the distance of the mean scores, the larger part of what the means tell is lost. More may
+    be left by layers around the normalization, which says nothing about training: that decides nothing. One batch a step refutes.
+    """
+    return told_apart(bench)

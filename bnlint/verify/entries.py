@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bnlint.finding import Span
 from bnlint.verify import guesses
+from bnlint.verify.handed_on import model_given
+from bnlint.verify.instrument import training_functions
 from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of
 
 if TYPE_CHECKING:
@@ -40,6 +42,17 @@ def entries_for(text: str, span: Span, configured: Mapping[str, Mapping[str, Any
     yield from _entries(tree, _definitions(tree, span), configured)
 
 
+def training_entries(text: str) -> Iterator[Entry]:
+    """The entries through functions and classes that train and that nothing in the file uses."""
+    tree = ast.parse(text)
+    trainers = training_functions(tree)
+    for each in (each for statement in tree.body for each in _top_level(statement)):
+        methods = [inner.name for inner in each.body if isinstance(each, ast.ClassDef) and isinstance(inner, ast.FunctionDef)]
+        trains = [name for name in methods if name in trainers]
+        if (each.name in trainers or trains) and not _users(tree, each):
+            yield Entry(each.name, trains[-1] if trains else "", outermost=True)
+
+
 def entries_named(text: str, name: str, configured: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
     """The entries through a function or class of a file that is known to lead to a place."""
     tree = ast.parse(text)
@@ -61,6 +74,7 @@ def _entries(
         outermost = not _users(tree, definition)
         calls = [Entry(definition.name, method, each, outermost) for each in _literal_calls(tree, definition) if each][:3]
         plain = Entry(definition.name, method, outermost=outermost)
+        calls = calls or [Entry(definition.name, method, each, outermost) for each in _choices(definition)]
         yield from (calls + [plain] if _required(definition) else [plain, *calls])
 
 
@@ -135,6 +149,20 @@ def _literal_calls(tree: ast.Module, definition: Any) -> Iterator[dict[str, Any]
             yield found
 
 
+def _choices(definition: Any) -> Iterator[dict[str, Any]]:
+    """Texts that a required parameter is compared with in the body, at most four of the first such parameter."""
+    for name in _required(definition):
+        found: dict[str, None] = {}
+        for node in ast.walk(definition):
+            if isinstance(node, ast.Compare) and _mentions(node.left, name):
+                for each in ast.walk(ast.Tuple(node.comparators, ast.Load())):
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                        found[each.value] = None
+        if found:
+            yield from ({name: each} for each in list(found)[:4])
+            return
+
+
 def call_entry(stage: Stage, entry: Entry) -> None:
     """Call an entry and bring what it makes to life."""
     target = stage.namespace.get(entry.name)
@@ -159,12 +187,18 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
         if name not in arguments and each.default is not each.empty:
             continue
         annotation = "" if each.annotation is each.empty else str(getattr(each.annotation, "__name__", each.annotation))
-        value = arguments[name] if name in arguments else argument(stage, name, annotation, symbolic=True)
+        value = arguments[name] if name in arguments else _argument(stage, function, name, annotation)
         if each.kind is each.POSITIONAL_ONLY:
             positional.append(value)
         else:
             named[name] = value
     return function(*positional, **named)
+
+
+def _argument(stage: Stage, function: Any, name: str, annotation: str) -> Any:
+    """A likely value for a parameter of a function, in view of the model that the function gives it to."""
+    model = model_given(stage, function, name) if guesses.guess(name, annotation) is guesses.INPUT else None
+    return argument(stage, name, annotation, symbolic=True) if model is None else stage.input_batch(model)
 
 
 def argument(stage: Stage, name: str, annotation: str, symbolic: bool = False) -> Any:
@@ -177,6 +211,11 @@ def argument(stage: Stage, name: str, annotation: str, symbolic: bool = False) -
         if model is None:
             raise LookupError(f"there is no model to be given as {name}")
         return model
+    if value is guesses.SIZE:
+        stage.used_shape = True
+        return stage.shape[0] if len(stage.shape) == 3 else 32
+    if value is guesses.OPTIONS:
+        return Options(stage)
     if value is guesses.OPTIMIZER:
         return keras.optimizers.SGD(0.01)
     if value is guesses.LOSS:
@@ -195,6 +234,25 @@ def argument(stage: Stage, name: str, annotation: str, symbolic: bool = False) -
         stage.used_shape = True
         return stage.shape
     return value
+
+
+class Options:
+    """Stands for a namespace or dictionary of options: gives a likely value for each by its name."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return argument(self._stage, name, "")
+
+    def __getitem__(self, name: Any) -> Any:
+        return argument(self._stage, str(name), "")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The default, as of a dictionary without that key."""
+        return default
 
 
 def _enliven(stage: Stage, result: Any) -> None:

@@ -12,13 +12,15 @@ TARGET = object()
 """Stands for targets that fit a model's output."""
 MODEL = object()
 """Stands for the model made last."""
-OPTIMIZER, LOSS, METRIC = object(), object(), object()
+OPTIMIZER, LOSS, METRIC, OPTIONS = object(), object(), object(), object()
+SIZE = object()
+"""Stands for the height or width of an image."""
 
 _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
     (r"(input|image|img|x|in|data|sample|obs(ervation)?|state)_?(shape|dims?|size)s?", lambda: (32, 32, 3)),
     (r"shape", lambda: (32, 32, 3)),
     (r"(batch|bs)(_?size)?", lambda: 16),
-    (r"(img|image|input)?_?(height|width|rows?|cols?|size|h|w|res(olution)?)", lambda: 32),
+    (r"(img|image|input)?_?(height|width|rows?|cols?|size|h|w|res(olution)?)", lambda: SIZE),
     (r"(in|img|image|input)?_?(channels?|ch|depth_?in)|n_?channels?", lambda: 3),
     (
         r"(n(um|b|o|r)?_?(of_?)?)?(class(es)?|labels?|categories|outputs?|actions?|targets?|tags)(_?(n(um|b)?|count|size|dim))?",
@@ -47,7 +49,8 @@ _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
     (r"act(ivation)?(_?(fn|func(tion)?))?", lambda: "relu"),
     (r"(kernel_)?init(ializer)?", lambda: "glorot_uniform"),
     (r".*name|prefix|suffix|scope|tag|block|stage", lambda: "bnlint"),
-    (r"weights|pretrained|.*path|.*_dir|.*file(name)?|.*callback(s)?|config|cfg|log.*", lambda: None),
+    (r"weights|pretrained|.*path|.*_dir|.*file(name)?|.*callback(s)?|log.*", lambda: None),
+    (r"(.*_)?(args?|opts?|options|flags|params|hparams|hyper_?params|settings|config|cfg|conf)", lambda: OPTIONS),
     (r"(use|is|has|with|include|apply|add)_.*|training|train|trainable|verbose|bn|batch_?norm(alization)?|norm", lambda: True),
     (r"seed|index|i|idx|step|epoch|axis", lambda: 1),
     (r"loss(_?(fn|func(tion)?|object))?|criterion", lambda: LOSS),

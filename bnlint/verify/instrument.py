@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from bnlint.finding import Span
 from bnlint.verify.recorder import EVALUATION, TRAINING
@@ -38,7 +39,7 @@ def instrumented(text: str, path: str, kept: Collection[int], spans: Sequence[Sp
     Raises SyntaxError as :func:`ast.parse` does.
     """
     tree = ast.parse(text, path)
-    trainers = _training_functions(tree)
+    trainers = training_functions(tree)
     _Instrument(kept, [span if span.path == path else _NOWHERE for span in spans], trainers).module(tree)
     return ast.fix_missing_locations(tree)
 
@@ -52,7 +53,7 @@ def _called(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
-def _training_functions(tree: ast.Module) -> frozenset[str]:
+def training_functions(tree: ast.Module) -> frozenset[str]:
     """The names of functions that train, directly or through others of the module."""
     functions = [each for each in ast.walk(tree) if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
     known: set[str] = set()
@@ -133,7 +134,7 @@ class _Instrument:
         for case in getattr(statement, "cases", ()):
             case.body = self.block(case.body, guarded)
         if guarded:
-            _lazy_arguments(statement)
+            _lazy_arguments(statement, self.trainers)
 
     def _bound(self, loop: ast.For | ast.AsyncFor | ast.While, guarded: bool) -> None:
         """A loop that trains runs a few rounds, over made-up batches where its own cannot be had."""
@@ -142,9 +143,7 @@ class _Instrument:
             again = _runtime_call("again", [ast.Constant(self.loops)], loop.test)
             loop.test = ast.copy_location(ast.BoolOp(ast.And(), [again, loop.test]), loop.test)
             return
-        several = isinstance(loop.target, (ast.Tuple, ast.List))
-        names = tuple(map(ast.unparse, loop.target.elts)) if several else ast.unparse(loop.target)  # type: ignore[attr-defined]
-        wanted = ast.parse(repr(names), mode="eval").body
+        wanted = ast.parse(repr(_names(loop.target)), mode="eval").body
         iterable = _lambda(loop.iter) if guarded and _can_wait(loop.iter) else None
         if iterable is not None:
             loop.iter = _runtime_call("rounds", [iterable, wanted], loop.iter)
@@ -165,6 +164,13 @@ class _Instrument:
         return ast.copy_location(ast.Try([statement], [handler], [], []), statement)
 
 
+def _names(target: ast.expr) -> str | tuple[Any, ...]:
+    """The names that a loop binds, tuples of them where it unpacks."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return tuple(map(_names, target.elts))
+    return ast.unparse(target)
+
+
 def _holds(node: ast.AST, span: Span) -> bool:
     line, end = getattr(node, "lineno", 0), getattr(node, "end_lineno", None) or 0
     for decorator in getattr(node, "decorator_list", ()):
@@ -176,10 +182,13 @@ def _inner_holds(statement: ast.stmt, span: Span) -> bool:
     return any(each is not statement and isinstance(each, ast.stmt) and _holds(each, span) for each in ast.walk(statement))
 
 
-def _lazy_arguments(statement: ast.stmt) -> None:
-    """What training and evaluation are given is evaluated one by one, as far as it can be."""
+def _lazy_arguments(statement: ast.stmt, trainers: Collection[str]) -> None:
+    """What training and evaluation are given, and functions that train, is evaluated one by one, as far as it can be."""
     for call in _own_nodes(statement):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in {*TRAINING, *EVALUATION}:
+        method = (
+            isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in {*TRAINING, *EVALUATION}
+        )
+        if isinstance(call, ast.Call) and (method or _called(call) in trainers):
             if not all(_can_wait(each) for each in (*call.args, *(keyword.value for keyword in call.keywords))):
                 continue
             if any(isinstance(each, ast.Starred) for each in call.args) or any(each.arg is None for each in call.keywords):
@@ -187,7 +196,7 @@ def _lazy_arguments(statement: ast.stmt) -> None:
             positional = _runtime_call("arguments", [_lambda(each) for each in call.args], call)
             named = ast.copy_location(
                 ast.Call(
-                    ast.Attribute(ast.Name(RUNTIME, ast.Load()), "keywords", ast.Load()),
+                    ast.Attribute(ast.Name(RUNTIME, ast.Load()), "keywords" if method else "all_keywords", ast.Load()),
                     [],
                     [ast.keyword(each.arg, _lambda(each.value)) for each in call.keywords],
                 ),

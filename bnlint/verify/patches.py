@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.abc
 import importlib.machinery
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bnlint.verify import guesses
 from bnlint.verify.objects import kerases
 
 _SAMPLES = 64
@@ -33,15 +35,18 @@ _WEIGHTS = "weights-that-are-not-downloaded.h5"
 
 
 @contextmanager
-def in_place(note: Callable[[str], None], true_sizes: bool = False) -> Iterator[None]:
-    """Patch the loaded Kerases while the block runs; ``note`` hears what was replaced.
+def in_place(
+    note: Callable[[str], None], true_sizes: bool = False, loaded: Callable[[Any], None] = lambda model: None
+) -> Iterator[None]:
+    """Patch the loaded Kerases while the block runs; ``note`` hears what was replaced, ``loaded`` of models that get weights.
 
     With ``true_sizes``, made-up data sets have as many samples as those that they stand for.
     """
     with ExitStack() as stack:
         for keras in kerases():
-            _patch_downloads(stack, keras, note)
+            _patch_downloads(stack, keras, note, loaded)
             _patch_data_sets(stack, keras.__name__, note, true_sizes)
+        _patch_command_line(stack)
         finder = _Absent(note)
         sys.meta_path.append(finder)
         stack.callback(sys.meta_path.remove, finder)
@@ -54,18 +59,59 @@ def _replace(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
         stack.callback(setattr, owner, name, old)
 
 
-def _patch_downloads(stack: ExitStack, keras: Any, note: Callable[[str], None]) -> None:
+def _patch_downloads(stack: ExitStack, keras: Any, note: Callable[[str], None], loaded: Callable[[Any], None]) -> None:
     def get_file(*args: Any, **kwargs: Any) -> str:
         note("downloaded files are left out")
         return _WEIGHTS
 
     def load_weights(model: Any, filepath: Any = None, *args: Any, **kwargs: Any) -> None:
         note("the weights are random instead of loaded")
+        loaded(model)
 
     for name, module in list(sys.modules.items()):
         if name.startswith((f"{keras.__name__}.", "keras.", "tf_keras.")) and callable(getattr(module, "get_file", None)):
             _replace(stack, module, "get_file", get_file)
     _replace(stack, keras.Model, "load_weights", load_weights)
+
+
+def _patch_command_line(stack: ExitStack) -> None:
+    """The command line gives what is required, by likely values, and nothing else."""
+    original = argparse.ArgumentParser.parse_known_args
+
+    def parse_known_args(parser: Any, args: Any = None, namespace: Any = None) -> Any:
+        if args is not None:
+            return original(parser, args, namespace)
+        found = argparse.Namespace() if namespace is None else namespace
+        for action in parser._actions:
+            if action.dest in (argparse.SUPPRESS, "help", "version") or action.default is argparse.SUPPRESS:
+                continue
+            value = action.default
+            if isinstance(value, str) and callable(action.type):
+                value = action.type(value)
+            elif value is None and (action.required or action.choices):
+                value = _option(action)
+            setattr(found, action.dest, value)
+        for name, value in parser._defaults.items():
+            setattr(found, name, value)
+        return found, []
+
+    _replace(stack, argparse.ArgumentParser, "parse_known_args", parse_known_args)
+    stack.callback(setattr, sys, "argv", sys.argv)
+    sys.argv = sys.argv[:1]
+
+
+def _option(action: argparse.Action) -> Any:
+    """A likely value for an option without a default."""
+    if action.choices:
+        return next(iter(action.choices))
+    value = guesses.guess(action.dest, getattr(action.type, "__name__", ""))
+    value = 32 if value is guesses.SIZE else value
+    if action.type in (int, float, str):
+        try:
+            return action.type(value)
+        except (TypeError, ValueError):
+            return action.type(1)
+    return value if isinstance(value, (int, float, str, tuple)) else "bnlint"
 
 
 def _patch_data_sets(stack: ExitStack, keras: str, note: Callable[[str], None], true_sizes: bool) -> None:
@@ -138,9 +184,18 @@ class _AbsentModule(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return type(name, (_Absentee,), {"__module__": self.__name__})
+        return _AbsentClass(name, (_Absentee,), {"__module__": self.__name__})
 
 
-class _Absentee:
+class _AbsentClass(type):
+    """What looks like a class may be a module; its members are such classes, too."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _AbsentClass(name, (_Absentee,), {"__module__": cls.__module__})
+
+
+class _Absentee(metaclass=_AbsentClass):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise ModuleNotFoundError(f"{type(self).__module__} is not installed")

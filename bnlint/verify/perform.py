@@ -9,7 +9,7 @@ from time import monotonic
 from bnlint.finding import Verdict
 from bnlint.registry import load
 from bnlint.verify.bench import Bench, Inconclusive, NeedsCourse, NeedsData
-from bnlint.verify.entries import Entry, entries_for, entries_named
+from bnlint.verify.entries import Entry, entries_for, entries_named, training_entries
 from bnlint.verify.jobs import Job, Question, Script
 from bnlint.verify.known_shapes import shapes_in
 from bnlint.verify.stage import Stage
@@ -84,8 +84,7 @@ def _ways(job: Job, question: Question) -> Iterator[tuple[Script, Entry | None, 
         try:
             if script.path == question.span.path:
                 alone = not job.others
-                found = entries_for(script.text, question.span, job.arguments)
-                yield from ((script, entry, entry.outermost and alone) for entry in found)
+                yield from ((script, entry, entry.outermost and alone) for entry in _entries(job, question))
             elif script.entry:
                 found = entries_named(script.text, script.entry, job.arguments)
                 yield from ((script, entry, script.outermost) for entry in found)
@@ -120,3 +119,19 @@ def _run(job: Job, script: Script, shape: tuple[int, ...], needs: _Needs, entry:
     stage = Stage(job, script, shape, needs.course, whole=needs.whole)
     stage.run(entry)
     return stage
+
+
+def _entries(job: Job, question: Question) -> Iterator[Entry]:
+    """The entries that lead to the place, then those that lead to the places related to it in the same file, each once.
+
+    Where no place is related, what trains may belong to it.
+    """
+    seen: list[Entry] = []
+    for span in (question.span, *question.related):
+        if span.path == job.path:
+            for entry in entries_for(job.text, span, job.arguments):
+                if entry not in seen:
+                    seen.append(entry)
+                    yield entry
+    if not question.related:
+        yield from (entry for entry in training_entries(job.text) if entry not in seen)

@@ -5,11 +5,13 @@ Keras is wrapped in the child process only, and only for as long as a stage runs
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from bnlint.verify.objects import difference, layers_of, learnt, norms_of, statistics
 from bnlint.verify.places import Place, user_stack
 from bnlint.verify.plans import Plan
 
@@ -51,7 +53,11 @@ class Flags:
 
 @dataclass(eq=False)
 class Happening:
-    """compile, fit and the like of one model, or a write of ``trainable`` (``value``); a training has its ``plan``."""
+    """compile, fit and the like of one model, a write of ``trainable`` (``value``), loaded weights, or an optimizer's ``update``.
+
+    ``flags`` are those behind it, with what moved; ``before`` those in front of it, of the model and all that it holds, of a write
+    the normalizations' alone. A training has its ``plan``.
+    """
 
     kind: str
     model: Any
@@ -59,8 +65,13 @@ class Happening:
     time: int
     value: Any = None
     flags: list[Flags] = field(default_factory=list)
+    before: list[Flags] = field(default_factory=list)
     error: BaseException | None = None
     plan: Plan | None = None
+
+    def flag_of(self, layer: Any) -> Flags | None:
+        """What is known about a layer behind it."""
+        return next((each for each in self.flags if each.layer is layer), None)
 
 
 @dataclass(eq=False)
@@ -105,6 +116,8 @@ class Recorder:
     def __init__(self, keras: Any, recording: Recording, handlers: dict[str, Handler]) -> None:
         self.keras, self.recording, self.handlers = keras, recording, handlers
         self._inside = self._paused = 0
+        self._writing = False
+        self._at_tape: dict[int, Any] = {}
         self._undo: list[Callable[[], None]] = []
 
     @contextmanager
@@ -113,7 +126,8 @@ class Recorder:
         layer, model = self.keras.layers.Layer, self.keras.Model
         self._replace(layer, "__new__", self._new(layer))
         self._replace(layer, "__call__", self._call(layer))
-        self._replace(layer, "trainable", self._trainable(layer))
+        self._replace(layer, "__setattr__", self._set(layer))
+        self._watch_updates()
         for name in ("compile", *TRAINING, *EVALUATION):
             if hasattr(model, name):
                 self._replace(model, name, self._method(getattr(model, name), name))
@@ -156,16 +170,27 @@ class Recorder:
 
         return __call__
 
-    def _trainable(self, layer: Any) -> property:
-        original, recording = layer.trainable, self.recording
+    def _set(self, layer: Any) -> Any:
+        original, recording = layer.__setattr__, self.recording
 
-        def write(instance: Any, value: Any) -> None:
+        def __setattr__(instance: Any, name: str, value: Any) -> None:
+            if name != "trainable" or self._writing or self._paused or len(recording.happenings) >= _MOST:
+                original(instance, name, value)
+                return
             stack = user_stack(2)
-            if stack and not self._paused and len(recording.happenings) < _MOST:
-                recording.happenings.append(Happening("trainable", instance, stack, recording.tick(), value))
-            original.fset(instance, value)
+            if not stack:
+                original(instance, name, value)
+                return
+            happening = Happening("trainable", instance, stack, recording.tick(), value, before=_norm_flags(instance))
+            recording.happenings.append(happening)
+            self._writing = True
+            try:
+                original(instance, name, value)
+            finally:
+                self._writing = False
+            happening.flags = _norm_flags(instance)
 
-        return property(original.fget, write)
+        return __setattr__
 
     def _method(self, original: Any, name: str) -> Any:
         def method(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -173,12 +198,18 @@ class Recorder:
                 return original(model, *args, **kwargs)
             self._inside += 1
             try:
-                happening = Happening(name, model, user_stack(2), self.recording.tick())
+                happening = Happening(
+                    name,
+                    model,
+                    user_stack(2),
+                    self.recording.tick(),
+                    before=[Flags(each, bool(each.trainable)) for each in layers_of(model)],
+                )
                 self.recording.happenings.append(happening)
                 handler = self.handlers.get(name)
                 if handler is None:
                     result = original(model, *args, **kwargs)
-                    happening.flags = [Flags(each, bool(each.trainable)) for each in layers_with_weights(model)]
+                    happening.flags = _flags_of(model)
                     return result
                 return handler(happening, original, *args, **kwargs)
             except BaseException as error:
@@ -189,6 +220,54 @@ class Recorder:
 
         method.__name__ = name
         return method
+
+    def _watch_updates(self) -> None:
+        """Note each step of an own loop: what the statistics have moved by between its tape's start and its update."""
+        if (tensorflow := sys.modules.get("tensorflow")) is not None:
+            enter = tensorflow.GradientTape.__enter__
+
+            def __enter__(tape: Any) -> Any:
+                if not self._inside and not self._paused:
+                    self._at_tape = {id(each): (statistics(each), learnt(each)) for each in self._norms()}
+                return enter(tape)
+
+            self._replace(tensorflow.GradientTape, "__enter__", __enter__)
+        optimizer = self.keras.optimizers.Optimizer
+        for name in ("apply_gradients", "apply"):
+            if hasattr(optimizer, name):
+                self._replace(optimizer, name, self._update(getattr(optimizer, name)))
+
+    def _update(self, original: Any) -> Any:
+        def update(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._inside or self._paused:
+                return original(optimizer, *args, **kwargs)
+            happening = Happening("update", optimizer, user_stack(2), self.recording.tick())
+            self._inside += 1
+            try:
+                result = original(optimizer, *args, **kwargs)
+            finally:
+                self._inside -= 1
+            before = self._at_tape
+            happening.flags = [
+                Flags(
+                    each,
+                    bool(each.trainable),
+                    difference(before[id(each)][0], statistics(each)),
+                    difference(before[id(each)][1].values(), learnt(each).values()),
+                )
+                for each in self._norms()
+                if id(each) in before
+            ]
+            self.recording.happenings.append(happening)
+            return result
+
+        return update
+
+    def _norms(self) -> list[Any]:
+        """The built normalizations of this Keras."""
+        norm = self.keras.layers.BatchNormalization
+        made = (each.instance for each in self.recording.constructions)
+        return [each for each in made if isinstance(each, norm) and statistics(each)]
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -207,3 +286,11 @@ def layers_with_weights(model: Any) -> list[Any]:
     except (AttributeError, ValueError):
         return []
     return [each for each in layers if not list(each._flatten_layers(include_self=False))]
+
+
+def _flags_of(model: Any) -> list[Flags]:
+    return [Flags(each, bool(each.trainable)) for each in layers_with_weights(model)]
+
+
+def _norm_flags(layer: Any) -> list[Flags]:
+    return [Flags(each, bool(each.trainable)) for each in norms_of(layer)]

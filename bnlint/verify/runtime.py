@@ -31,7 +31,7 @@ class Runtime:
 
     Caught = (Exception, SystemExit)
 
-    def __init__(self, recording: Recording, batch: Callable[[tuple[str, ...]], Any]) -> None:
+    def __init__(self, recording: Recording, batch: Callable[[tuple[Any, ...]], Any]) -> None:
         self.recording, self._batch = recording, batch
         self._rounds: dict[int, int] = {}
 
@@ -58,7 +58,7 @@ class Runtime:
         """The first rounds of a loop that trains."""
         return itertools.islice(iter(iterable), ROUNDS)
 
-    def rounds(self, iterable: Callable[[], Iterable[Any]], wanted: str | tuple[str, ...]) -> Iterator[Any]:
+    def rounds(self, iterable: Callable[[], Iterable[Any]], wanted: str | tuple[Any, ...]) -> Iterator[Any]:
         """The first rounds of a loop that trains; made-up batches where there are none."""
         try:
             found = list(self.few(iterable()))
@@ -81,6 +81,10 @@ class Runtime:
         """The keyword arguments that can be evaluated."""
         found = {name: _value(each) for name, each in values.items()}
         return {name: value for name, value in found.items() if value is not MISSING}
+
+    def all_keywords(self, **values: Callable[[], Any]) -> dict[str, Any]:
+        """The keyword arguments of a function that trains, a stand-in for each that cannot be evaluated."""
+        return {name: _value(each) for name, each in values.items()}
 
 
 def _value(function: Callable[[], Any]) -> Any:

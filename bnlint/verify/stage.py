@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ from bnlint.verify.entries import Entry, call_entry
 from bnlint.verify.jobs import Job, Script
 from bnlint.verify.loading import load, project
 from bnlint.verify.objects import is_layer, is_model, is_norm, kerases, layers_of
-from bnlint.verify.recorder import Recorder, Recording
+from bnlint.verify.places import user_stack
+from bnlint.verify.recorder import Happening, Recorder, Recording
 from bnlint.verify.runtime import Runtime
 from bnlint.verify.settings import reset
-from bnlint.verify.synthetic import sample
-from bnlint.verify.training import Trainer, Untrainable
+from bnlint.verify.synthetic import input_tensors, leaves, sample
+from bnlint.verify.training import Trainer, Untrainable, eager
 from bnlint.verify.words import raised
 
 
@@ -63,8 +63,8 @@ class Stage:
     @contextmanager
     def _recording(self) -> Iterator[None]:
         with ExitStack() as stack:
-            stack.enter_context(patches.in_place(self.recording.note, self.whole))
-            stack.enter_context(_eager())
+            stack.enter_context(patches.in_place(self.recording.note, self.whole, self._weights_loaded))
+            stack.enter_context(eager())
             stack.enter_context(project(self.job, self.script, Runtime(self.recording, self.batch)))
             for keras in kerases():
                 keras.utils.set_random_seed(1)
@@ -80,6 +80,9 @@ class Stage:
             for recorder in self.recorders:
                 stack.enter_context(recorder.paused())
             yield
+
+    def _weights_loaded(self, model: Any) -> None:
+        self.recording.happenings.append(Happening("load_weights", model, user_stack(2), self.recording.tick()))
 
     # What is alive
 
@@ -99,19 +102,20 @@ class Stage:
         models = self.models()
         return next((each for each in models if any(map(is_norm, layers_of(each)))), models[0] if models else None)
 
-    def batch(self, names: tuple[str, ...]) -> tuple[Any, ...]:
-        """Made-up values for the variables of a loop over data."""
+    def batch(self, names: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Made-up values for the variables of a loop over data, in tuples where their names are."""
         from bnlint.verify.entries import argument
 
-        return tuple(argument(self, name, "") for name in names)
+        return tuple(self.batch(name) if isinstance(name, tuple) else argument(self, name, "") for name in names)
 
-    def input_batch(self) -> Any:
-        """A batch for the latest model as tensors, or of the stage's shape."""
-        model = self.last_model()
+    def input_batch(self, model: Any = None) -> Any:
+        """A batch for a model, the latest by default, as tensors, or of the stage's shape."""
+        model = self.last_model() if model is None else model
         with self.quiet():
             if model is None:
                 self.used_shape = True
                 return _tensor(sample((8, *self.shape), "float32", np.random.default_rng(3)))
+            self.used_shape = self.used_shape or not leaves(input_tensors(model))
             return _tensor(self.trainer.inputs(model))
 
     def target_batch(self) -> Any:
@@ -155,18 +159,3 @@ def _failure(error: BaseException, recording: Recording) -> Any:
     from bnlint.verify.recorder import Failure
 
     return Failure(error, trace_places(error), recording.tick())
-
-
-@contextmanager
-def _eager() -> Iterator[None]:
-    """Functions run as Python: a few steps cost less than tracing them, and the training argument resolves in the same way."""
-    tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is None:
-        yield
-        return
-    before = tensorflow.config.functions_run_eagerly()
-    tensorflow.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tensorflow.config.run_functions_eagerly(before)

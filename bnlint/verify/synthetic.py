@@ -59,10 +59,14 @@ def batch_size_for(shape: tuple[int, ...]) -> int:
     return 4 if np.prod(shape, dtype=float) > 1e5 else 16
 
 
-def sized(shape: Any) -> tuple[int, ...]:
-    """A shape without its batch axis, free axes given a size."""
+LARGER = (96, 224)
+"""What free axes of images are given in turn, where a network takes no image of the usual size: InceptionV3 begins at 75."""
+
+
+def sized(shape: Any, image: int = _FREE_SIZE[3]) -> tuple[int, ...]:
+    """A shape without its batch axis, free axes given a size, those of images ``image``."""
     inner = list(shape)[1:]
-    free = _FREE_SIZE.get(len(inner), 8)
+    free = image if len(inner) == 3 else _FREE_SIZE.get(len(inner), 8)
     return tuple(
         int(size) if size is not None else (3 if index == len(inner) - 1 and len(inner) == 3 else free)
         for index, size in enumerate(inner)
@@ -100,15 +104,15 @@ def _shape_of(tensor: Any) -> tuple[int | None, ...]:
     return tuple(shape.as_list() if hasattr(shape, "as_list") else shape)
 
 
-def inputs_like(tensors: Tree, count: int | None, seed: int, highest: int = 2) -> Tree:
+def inputs_like(tensors: Tree, count: int | None, seed: int, highest: int = 2, image: int = _FREE_SIZE[3]) -> Tree:
     """A batch for symbolic inputs."""
     rng = np.random.default_rng(seed)
-    size = count or min(batch_size_for(sized(_shape_of(each))) for each in leaves(tensors))
+    size = count or min(batch_size_for(sized(_shape_of(each), image)) for each in leaves(tensors))
 
     def one(tensor: Any) -> Any:
         shape = _shape_of(tensor)
         fixed = shape[0] if shape and shape[0] else size
-        return sample((fixed, *sized(shape)), str(getattr(tensor.dtype, "name", tensor.dtype)), rng, highest)
+        return sample((fixed, *sized(shape, image)), str(getattr(tensor.dtype, "name", tensor.dtype)), rng, highest)
 
     return mapped(tensors, one)
 

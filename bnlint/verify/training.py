@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from bnlint.verify.objects import Snapshot, is_model, is_norm, keras_of
+from bnlint.verify.callbacks import driven
+from bnlint.verify.objects import Snapshot, is_model, is_norm, keras_of, layers_of
 from bnlint.verify.plans import planned
 from bnlint.verify.recorder import Flags, Happening
 from bnlint.verify.runtime import MISSING
 from bnlint.verify.synthetic import (
+    LARGER,
     Tree,
     batch_size_for,
     input_tensors,
@@ -25,6 +29,8 @@ from bnlint.verify.synthetic import (
 )
 
 STEPS = 2
+BIG, BIG_BATCH = 60, 2
+"""From so many layers on, a network is trained for one step of so few samples: a ResNet50 takes two seconds of a core for it."""
 SEED = 7
 
 
@@ -45,6 +51,8 @@ class Trainer:
 
     def __init__(self, shape: tuple[int, ...], note: Any, train: bool = True) -> None:
         self.shape, self.note, self.train = shape, note, train
+        self._eager = True
+        self._image: dict[int, dict[str, int]] = {}
         self.known: dict[int, tuple[Tree, Tree]] = {}
 
     # Data
@@ -53,7 +61,7 @@ class Trainer:
         """A batch that the model takes; the model's own data where it was seen, made up otherwise."""
         tensors = input_tensors(model)
         if tensors is not None and len(leaves(tensors)):
-            return inputs_like(tensors, count, seed, highest=_vocabulary(model))
+            return inputs_like(tensors, count, seed, _vocabulary(model), **self._image.get(id(model), {}))
         if id(model) in self.known:
             seen = self.known[id(model)][0]
             rng = np.random.default_rng(seed)
@@ -84,13 +92,19 @@ class Trainer:
         """A real ``fit`` of a few steps, and what it moved; raises Untrainable."""
         self.built(model)
         _compiled(model)
-        candidates = [(x, y)] if x is not None else self._data(model)
+        candidates = iter([(x, y)]) if x is not None else self._data(model)
         errors = []
         snapshot = Snapshot(model)
+        steps = steps_for(model)
         for inputs, targets in candidates:
             try:
-                size = batch_size or max(1, len(leaves(inputs)[0]) // STEPS)
-                _fit(model, inputs, targets, epochs, size)
+                if steps == 1 and x is not None:
+                    inputs, targets = (
+                        None if each is None else mapped(each, lambda a: a[:BIG_BATCH]) for each in (inputs, targets)
+                    )
+                size = batch_size or max(1, len(leaves(inputs)[0]) // steps)
+                with eager(self._eager):
+                    _fit(model, inputs, targets, epochs, size)
                 return _flags(snapshot)
             except Exception as error:  # noqa: BLE001 - other targets may suit the loss
                 errors.append(error)
@@ -100,16 +114,38 @@ class Trainer:
         ) from None
 
     def _data(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
-        inputs = self.inputs(model)
-        inputs = mapped(inputs, lambda each: np.concatenate([each, each[::-1]]))
         if id(model) in self.known and self.known[id(model)][1] is not None:
             yield self.known[id(model)]
-        outputs = numpy_of(model(mapped(inputs, lambda each: each[:2]), training=False))
+        inputs, outputs = self._accepted(model)
         count = len(leaves(inputs)[0])
         full = mapped(outputs, lambda each: np.zeros((count, *each.shape[1:]), "float32"))
         for targets in targets_to_try(full, _loss_of(model), SEED):
             yield inputs, targets
         yield inputs, None
+
+    def _accepted(self, model: Any) -> tuple[Tree, Tree]:
+        """Inputs for a training, of a size that the model takes, and what it makes of two of them."""
+        for size in (*LARGER, None):
+            inputs = self.inputs(model)
+            try:
+                outputs = numpy_of(model(mapped(inputs, lambda each: each[:2]), training=False))
+                break
+            except Exception:
+                if size is None:
+                    raise
+                self._image[id(model)] = {"image": size}
+        if steps_for(model) == 1:
+            return mapped(inputs, lambda each: each[:BIG_BATCH]), outputs
+        return mapped(inputs, lambda each: np.concatenate([each, each[::-1]])), outputs
+
+    @contextmanager
+    def traced(self) -> Iterator[None]:
+        """Train in graphs while the block runs, where it matters when flags are read."""
+        self._eager = False
+        try:
+            yield
+        finally:
+            self._eager = True
 
     # The user's own calls
 
@@ -126,6 +162,7 @@ class Trainer:
         own = x is not None
         if own:
             self.known[id(model)] = (x, y)
+        driven(model, kwargs.get("callbacks"), kwargs.get("epochs", 1))
         if not self.train:
             return 0.0 if happening.kind == "train_on_batch" else getattr(model, "history", None)
         if not own:
@@ -168,6 +205,11 @@ class Trainer:
             return few_samples(x, y)
         except Exception:  # noqa: BLE001 - whatever it is, it is no data
             return None, None
+
+
+def steps_for(model: Any) -> int:
+    """How many steps a training of a model takes."""
+    return 1 if len(layers_of(model)) > BIG else STEPS
 
 
 def few_samples(x: Any, y: Any = None) -> tuple[Tree, Tree]:
@@ -216,6 +258,24 @@ def _vocabulary(model: Any) -> int:
     """How many different integers a model's embeddings take."""
     sizes = [each.input_dim for each in model._flatten_layers() if isinstance(getattr(each, "input_dim", None), int)]
     return min(sizes, default=2)
+
+
+@contextmanager
+def eager(switch: bool = True) -> Iterator[None]:
+    """Functions run as Python: a few steps cost less than tracing them, and the training argument resolves in the same way.
+
+    Where the ``switch`` is off, they are traced, whatever is set around.
+    """
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        yield
+        return
+    before = tensorflow.config.functions_run_eagerly()
+    tensorflow.config.run_functions_eagerly(switch)
+    try:
+        yield
+    finally:
+        tensorflow.config.run_functions_eagerly(before)
 
 
 def _fit(model: Any, x: Tree, y: Tree, epochs: int, batch_size: int) -> None:
