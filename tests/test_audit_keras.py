@@ -141,15 +141,27 @@ def test_an_audit_changes_nothing_of_the_model(keras: Any, make: Callable[[Any],
         model.fit(X[:16], Y[:16], verbose=0)
     variables = state_variables(Live(model))
     before, values = dict(vars(model)), [to_array(variable) for variable in variables]
-    name = keras.layers.ReLU().name
     audit(model, (X, Y))
     assert all(vars(model)[key] is value for key, value in before.items())
     assert vars(model).keys() == before.keys()
     for variable, value in zip(variables, values, strict=True):
         np.testing.assert_array_equal(to_array(variable), value)
-    stem, _, count = name.rpartition("_")
-    expected = f"{stem}_{int(count) + 1}" if count.isdigit() else f"{name}_1"
-    assert keras.layers.ReLU().name == expected
+
+
+def test_later_layers_are_called_what_they_would_have_been(keras: Any) -> None:
+    model = subclassed(keras, models.made_in_call)
+    model(X[:2])
+    counts = []
+    for _ in range(2):
+        counts.append(int(keras.layers.BatchNormalization().name.rpartition("_")[2]))
+        assert codes(audit(model, X)) == "BN105"
+    assert counts[1] == counts[0] + 1
+
+
+def test_one_encoder_for_two_inputs_is_meant(keras: Any) -> None:
+    encoder = convnet(keras)
+    one, other = keras.layers.Input((8, 8, 3)), keras.layers.Input((8, 8, 3))
+    assert audit(keras.Model([one, other], keras.layers.Subtract()([encoder(one), encoder(other)]))) == []
 
 
 def test_a_step_of_the_models_own_is_taken_on_the_data_given(keras: Any, generation: str) -> None:

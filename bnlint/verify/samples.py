@@ -103,8 +103,9 @@ def _random(shape: tuple[Any, ...], dtype: Any, count: int, words: int, random: 
         return random.integers(0, max(2, words), size).astype(name)
     if "bool" in name:
         return random.random(size) < 0.5
-    # Neither mean 0 nor variance 1, which is where moving statistics begin; a mean of its own for each channel.
-    values = random.normal(0, 2, size) + random.normal(1, 1, size[-1:])
+    # Neither mean 0 nor variance 1, which is where moving statistics begin; a mean of its own for each channel, and the same
+    # for all inputs, which one layer may be meant for.
+    values = random.normal(0, 2, size) + np.random.default_rng(size[-1]).normal(1, 1, size[-1:])
     return values.astype("float32" if name == "bfloat16" else name)
 
 

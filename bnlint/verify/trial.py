@@ -14,7 +14,7 @@ from bnlint.verify.live import Live, leaves, to_array
 from bnlint.verify.norm_calls import NormCall, Recorder, tensors_of
 from bnlint.verify.reference import Array
 from bnlint.verify.samples import Samples, mapped
-from bnlint.verify.unchanged import Undo, twin_of, unchanged
+from bnlint.verify.unchanged import Undo, state_variables, twin_of, unchanged
 
 LEARNING_RATE = 1e-3
 """Of the plain gradient descent in the trial: the weights that learn show it, and nothing runs away in four steps."""
@@ -103,7 +103,7 @@ class Trial:
 
     def outputs(self, training: bool) -> list[Array]:
         """The model's outputs for the samples, always with the same random numbers."""
-        with unchanged(self.live):
+        with unchanged(self.live, state_variables(self.live, trainable=False)):
             if training and self.live.generation == "2":
                 # Random operations of Keras 2 have a state that only a new function begins anew.
                 function = import_module("tensorflow").function(lambda x: self.live(x, training=True), autograph=False)
