@@ -58,8 +58,8 @@ Silent under Keras 2, where the discriminator is trained once, compiled again or
 the freeze, where no other model that holds it is compiled, and for discriminators without batch normalization.
 
 ## Verify
-Compiles the discriminator again and fits it for a step or two, with the flags that it had at each of these: weights and statistics of
-which none moves by more than 1e-7 confirm the finding.
+Compiles the discriminator again and fits it for a step or two, with the flags that it had at each of these: weights and statistics of the
+layers frozen in this line of which none moves by more than 1e-7 confirm the finding.
 
 ## References
 - <https://github.com/eriklindernoren/Keras-GAN/issues/22>

@@ -57,7 +57,7 @@ def _course(bench: Bench, writes: list[Happening], written: set[int]) -> tuple[H
 
 
 def first_training_moves(bench: Bench) -> Verdict:
-    """Whether the first training of a model that is frozen at the place after it was compiled moves its weights."""
+    """Whether the first training of a model moves the weights of the layers that are frozen at the place after its compilation."""
     writes = [each for each in writes_at(bench) if not each.value]
     if not writes:
         return _step_moves(bench)
@@ -68,11 +68,17 @@ def first_training_moves(bench: Bench) -> Verdict:
         raise Inconclusive("no model with these layers is compiled before this place and trained after it")
     first = next(each for each in trained if each.model is models[-1])
     compiled, before = _since_compile(bench, first)
-    flags = _trained_again(bench, compiled, [*before, first])
-    movement = max((_moved(each) for each in flags), default=0.0)
+    flags = [
+        each for each in _trained_again(bench, compiled, [*before, first]) if id(each.layer) in written and each.layer.weights
+    ]
+    if not flags:
+        raise Inconclusive("the layers that are frozen here have no weights")
+    movement = max(map(_moved, flags))
     if movement > STILL and not came_by(bench):
         raise Inconclusive("the run does not come by the compilation that the finding means")
-    reason = f"the first training after this moves the weights and statistics of {first.model.name} by {movement:.2g}"
+    reason = (
+        f"the first training after this moves what is frozen here of {first.model.name}, {len(flags)} layers, by {movement:.2g}"
+    )
     return bench.decided(movement <= STILL, reason, moved=movement)
 
 
