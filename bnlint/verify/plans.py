@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
-
-import numpy as np
 
 _DEFAULT_BATCH = 32
 _POSITIONS = {
@@ -49,7 +48,7 @@ def planned(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Plan:
 
 
 def _integer(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0 else None
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0 else None
 
 
 def _rows(data: Any) -> int | None:

@@ -81,14 +81,14 @@ def main() -> None:
     limits.watch(orders.memory)
     try:
         _import_keras(orders.environment.generation)
+        module, _, name = orders.perform.partition(":")
+        perform: Perform = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         channel.send(event="unusable", reason=f"{error.name} is not installed")
         return
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the installation, the parent has to know
-        channel.send(event="unusable", reason=f"Keras cannot be imported: {words.raised(error)}")
+        channel.send(event="unusable", reason=f"the process that measures cannot start: {words.raised(error)}")
         return
-    module, _, name = orders.perform.partition(":")
-    perform: Perform = getattr(importlib.import_module(module), name)
     fence.install()
     fence.guard_native()
     state = State()
