@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bnlint.finding import Span, Status, Verdict
-from bnlint.verify.recorder import EVALUATION, TRAINING
+from bnlint.verify.methods import EVALUATION, TRAINING
 
 if TYPE_CHECKING:
     from bnlint.verify.expressions import Written

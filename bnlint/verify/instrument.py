@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from bnlint.finding import Span
-from bnlint.verify.recorder import EVALUATION, TRAINING
+from bnlint.verify.methods import EVALUATION, TRAINING
 
 RUNTIME = "__bnlint__"
 _UPDATES = {"apply_gradients", "apply", "minimize"}

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from bnlint.verify.methods import EVALUATION, TRAINING
 from bnlint.verify.objects import difference, layers_of, learnt, norms_of, statistics
 from bnlint.verify.places import Place, user_stack
 from bnlint.verify.plans import Plan
 
 _MOST = 20_000
-TRAINING = ("fit", "fit_generator", "train_on_batch")
-EVALUATION = ("evaluate", "evaluate_generator", "predict", "predict_generator", "predict_on_batch", "test_on_batch")
 
 
 @dataclass(eq=False)
