@@ -344,6 +344,35 @@ def _literal(argument: str) -> tuple[str, object]:
         ) from None
 
 
+@cli.command("inspect")
+@click.argument("file")
+@click.option("--output-format", type=click.Choice(("text", "json")), default="text", help="How to print it.")
+@click.option("--picture", metavar="FILE", help="Draw the statistics, too, in a .png or .svg file (needs matplotlib).")
+def inspect_saved(file: str, output_format: str, picture: str | None) -> int:
+    """Show the batch normalizations of a saved model, and what their statistics say is wrong with them.
+
+    FILE is a .keras, .weights.h5 or .h5 file, a SavedModel folder, or a checkpoint. Nothing in it is run.
+
+    Exit code 0 without findings, 1 with findings, 2 where the file cannot be read.
+    """
+    from bnlint.inspect import InspectionError, inspect_file
+    from bnlint.report.inspection import render_inspection, render_inspection_json
+    from bnlint.report.picture import PictureError, check_picture, draw_inspection
+    from bnlint.report.text import visible
+
+    try:
+        if picture:
+            check_picture(picture)
+        inspection = inspect_file(file)
+        if picture:
+            draw_inspection(inspection, picture)
+    except (InspectionError, PictureError) as error:
+        raise Failure(visible(str(error))) from error
+    as_json = output_format == "json"
+    _print(render_inspection_json(inspection) if as_json else render_inspection(inspection, colour=_wants_colour()))
+    return inspection.exit_code
+
+
 @cli.command()
 @click.argument("rule", required=False, metavar="[CODE|NAME]")
 @click.option("--output-format", type=click.Choice(("text", "json")), default="text", help="How to print it.")

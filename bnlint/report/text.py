@@ -94,10 +94,13 @@ def _snippet(report: Report, span: Span, paint: Painter, style: str) -> Iterator
     yield f"  {' ' * len(number)} {paint('|', 'dim')} {' ' * _width(before)}{paint('^' * max(1, _width(under)), style)}"
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Text that cannot steer a terminal; a tab becomes four blanks."""
     text = text.replace("\t", "    ")
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+_visible = visible
 
 
 def _width(text: str) -> int:
