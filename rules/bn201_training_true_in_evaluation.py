@@ -47,7 +47,9 @@ with `pedantic = true` in `[tool.bnlint.training-true-in-evaluation]`), for mode
 one, and for models that are not known.
 
 ## Verify
-Compares the output of one sample among different batch mates, and the moving statistics before and after.
+Calls what is called there again, in the same mode and on data like that seen there: moving statistics of a trainable normalization that
+move by more than 1e-7 confirm the finding, and the verdict says by how much the output of one sample changes with its batch mates. Where
+nothing moves, and every use of the code around the call has been seen, it is refuted.
 
 ## References
 - <https://github.com/keras-team/keras/issues/13762>
@@ -60,7 +62,22 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Call, Edit, Finding, Fix, Option, Options, Program, Rule, Span, is_learned_from, purpose, report
+from bnlint.api import (
+    Bench,
+    Call,
+    Edit,
+    Finding,
+    Fix,
+    Option,
+    Options,
+    Program,
+    Rule,
+    Span,
+    Verdict,
+    is_learned_from,
+    purpose,
+    report,
+)
 
 RULE = Rule(
     code="BN201",
@@ -113,3 +130,12 @@ def fix(call: Call) -> Fix | None:
 
 def inside(inner: Span, outer: Span) -> bool:
     return outer[1:3] <= inner[1:3] and inner[3:5] <= outer[3:5]
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The call once more, on data like that seen there: it must move statistics, which inference never does.
+
+    What is only read is equal bit by bit, so that anything above the smallest step of a float32 counts (1e-7). The outputs do not
+    decide, for they may depend on the batch in other ways.
+    """
+    return bench.repeats.evaluation()

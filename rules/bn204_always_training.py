@@ -59,7 +59,10 @@ functional model of Keras 3 is built, only a constant that is written in the cal
 is given, or has as its default, where it is called in sight and its model is trained.
 
 ## Verify
-Compares the output of one sample among different batch mates.
+One `predict` of each model that comes to the call: moving statistics, of a trainable normalization that is given `training=True` there,
+that move by more than 1e-7 confirm the finding, and the verdict says by how much the output of one sample changes with its batch mates.
+In a graph of Keras 3 the finding is that the constant has no effect: statistics that a bare call of the model moves, and `predict`
+does not, confirm it. It is refuted where nothing moves and every use of the code around the call has been seen.
 
 ## References
 - <https://github.com/keras-team/keras/issues/13762>
@@ -71,7 +74,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Call, Finding, Fix, Program, Rule, Span, always, fixing_callers, mode_of_the_model, report, true_in_graph
+from bnlint.api import (
+    Bench,
+    Call,
+    Finding,
+    Fix,
+    Program,
+    Rule,
+    Span,
+    Verdict,
+    always,
+    fixing_callers,
+    mode_of_the_model,
+    report,
+    true_in_graph,
+)
 
 RULE = Rule(code="BN204", name="always-training", severity="error", fix="unsafe", supersedes=("BN203",))
 
@@ -101,3 +118,19 @@ def check(program: Program) -> Iterator[Finding]:
 def fix(call: Call) -> Fix | None:
     edits = mode_of_the_model(call)
     return Fix("Pass on the mode of the model", "unsafe", edits) if edits else None
+
+
+def experiment(bench: Bench) -> Verdict:
+    """One ``predict``: it must move the statistics of what is given ``training=True``, which inference never does.
+
+    What is only read is equal bit by bit, so that anything above the smallest step of a float32 counts (1e-7). For a graph of Keras 3
+    it is the bare call that must move them, and ``predict`` that must not.
+    """
+    modes = bench.modes
+    if not modes.graph_of_keras_3():
+        return modes.told(True, modes.predict, still=False)
+    verdict = modes.told(True, modes.bare, still=False)
+    if verdict.status == "confirmed":
+        kept = modes.told(True, modes.predict, still=True)
+        return bench.decided(kept.status == "confirmed", f"{verdict.reason}; {kept.reason}", **verdict.measured)
+    return verdict

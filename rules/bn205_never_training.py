@@ -55,7 +55,9 @@ a caller chose or depends on a condition on the mode, where the normalization ma
 builder's argument or default counts under Keras 2 where it is called in sight and its model is trained.
 
 ## Verify
-One `fit`: statistics that do not move while gamma does confirm the finding.
+One `fit` of two batches of each model that comes to the call: moving statistics of a trainable normalization that is given
+`training=False` there, and that move by less than 1e-7 while other weights move, confirm the finding. It is refuted where all of them
+move and every use of the code around the call has been seen.
 
 ## References
 - <https://keras.io/guides/transfer_learning/>
@@ -67,10 +69,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Finding,
     Fix,
     Program,
     Rule,
+    Verdict,
     always,
     fixing_callers,
     loaded,
@@ -99,3 +103,11 @@ def check(program: Program) -> Iterator[Finding]:
         edits = mode_of_the_model(call)
         fix = Fix("Pass on the mode of the model", "unsafe", edits) if edits else None
         yield report(RULE, place.span, message, related=callers, fix=fix)
+
+
+def experiment(bench: Bench) -> Verdict:
+    """One real ``fit``: the statistics of what is given ``training=False`` must stand still while other weights move.
+
+    Weights that are not trained are equal bit by bit, so that anything above the smallest step of a float32 counts (1e-7).
+    """
+    return bench.modes.told(False, bench.modes.fit, still=True)

@@ -55,7 +55,8 @@ Silent for functions that are no `call` of a layer or model, where `training` ma
 batch normalization, or only such as are frozen or get a constant; and for classes with a `__call__` of their own.
 
 ## Verify
-One bare call: moving statistics that move confirm the finding.
+One call, without a mode, of each layer that runs this `call`: moving statistics of trainable normalizations that move by more than
+1e-7 confirm the finding; it is refuted where they do not and every use of the class has been seen.
 
 ## References
 - <https://github.com/udacity/deep-learning/issues/130>
@@ -69,6 +70,7 @@ import ast
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Call,
     Edit,
     Finding,
@@ -77,6 +79,7 @@ from bnlint.api import (
     Program,
     Related,
     Rule,
+    Verdict,
     is_constant,
     mode_calls,
     replay,
@@ -122,3 +125,11 @@ def fix(function: FunctionV) -> Fix | None:
     return (
         None if default is None else Fix("Make the default None", "safe", (Edit(function.module.source.span(default), "None"),))
     )
+
+
+def experiment(bench: Bench) -> Verdict:
+    """One bare call of each layer with this ``call``: it must move statistics, which inference never does.
+
+    What is only read is equal bit by bit, so that anything above the smallest step of a float32 counts (1e-7).
+    """
+    return bench.repeats.bare()

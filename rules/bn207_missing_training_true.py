@@ -59,7 +59,8 @@ not known, for the normalizations of a pretrained backbone, which keep their sta
 inside another one of the same model, or functions and classes with {names: meta-learning} in their names.
 
 ## Verify
-Runs the step once: moving statistics that do not move while gamma does confirm the finding.
+Runs the step: a call under a tape that moves the moving statistics by less than 1e-7, while weights of the same layer move until the
+end of the run, confirms the finding. Where the code's own step cannot be run to its end, gradient descent makes one through the same call. It is refuted where every such call moves them and every use of the code around it has been seen.
 
 ## References
 - <https://keras.io/guides/writing_a_custom_training_loop_in_tensorflow/>
@@ -75,6 +76,7 @@ import ast
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Call,
     Edit,
     Finding,
@@ -85,6 +87,7 @@ from bnlint.api import (
     Related,
     Rule,
     Span,
+    Verdict,
     gradient_steps,
     is_constant,
     is_meta_learning,
@@ -142,3 +145,11 @@ def fix(call: Call) -> Fix | None:
     else:
         edit = with_keyword(source, node, "training=True") if given.kind == "absent" else None
     return Fix("Pass training=True", "unsafe", (edit,)) if edit is not None else None
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The user's own step: the call must leave the statistics alone, and the step must move other weights of the layer.
+
+    Weights that are not trained are equal bit by bit, so that anything above the smallest step of a float32 counts (1e-7).
+    """
+    return bench.repeats.in_step()

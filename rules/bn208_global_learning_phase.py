@@ -16,14 +16,14 @@ import keras
 from keras import backend as K
 
 K.set_learning_phase(0)  # BN208
-base = keras.applications.ResNet50(include_top=False)
+base = keras.applications.MobileNet(include_top=False)
 ```
 
 ## Good
 ```python
 import keras
 
-base = keras.applications.ResNet50(include_top=False)
+base = keras.applications.MobileNet(include_top=False)
 base.trainable = False
 ```
 
@@ -31,7 +31,9 @@ base.trainable = False
 Silent in a `try` and where versions are tested.
 
 ## Verify
-Asks whether the attribute exists.
+Runs the code up to the use: an AttributeError or ImportError about the name confirms the finding. Where the attribute exists, as in
+Keras 2, a small model is fitted in phase 0, and predicts in phase 1: statistics that the former moves by more than 1e-7, and the latter by less,
+confirm that the phase has no effect. A line that uses no phase refutes it.
 
 ## References
 - <https://github.com/keras-team/keras/issues/7177>
@@ -43,7 +45,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, Program, Rule, Span, report
+from bnlint.api import Bench, Finding, Program, Rule, Span, Verdict, report
 
 RULE = Rule(code="BN208", name="global-learning-phase", severity="error", supersedes=("BN201",))
 NAMES = tuple(f"keras.backend.{name}" for name in ("set_learning_phase", "learning_phase_scope", "learning_phase"))
@@ -67,3 +69,11 @@ def check(program: Program) -> Iterator[Finding]:
         else:
             text = f"Keras 3 has no {name}: this raises; pass training= to the call, or set trainable"
             yield report(RULE, reference.span, text)
+
+
+def experiment(bench: Bench) -> Verdict:
+    """The use itself: it must raise, or leave a ``fit`` and a ``predict`` as they are without it.
+
+    What is only read is equal bit by bit, so that anything above the smallest step of a float32 counts as moved (1e-7).
+    """
+    return bench.learning_phase()

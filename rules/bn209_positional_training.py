@@ -44,7 +44,8 @@ Silent for Keras 2, for direct calls of the method `call`, for layers with a `__
 constants nor the flag of the surrounding `call`, and where versions are tested.
 
 ## Verify
-Calls the layer with a bool: an exception confirms the finding.
+Calls the layer again with a bool in the place of the flag: the ValueError confirms the finding, a call that goes through, or that
+has no flag by position, refutes it.
 
 ## References
 - <https://github.com/mindee/doctr/issues/47>
@@ -56,7 +57,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Call, Edit, Finding, Fix, FunctionV, Program, Rule, Span, expects_an_error, report
+from bnlint.api import Bench, Call, Edit, Finding, Fix, FunctionV, Program, Rule, Span, Verdict, expects_an_error, report
 
 RULE = Rule(code="BN209", name="positional-training", severity="error", fix="safe")
 
@@ -95,3 +96,8 @@ def fix(program: Program, call: Call) -> Fix | None:
     if not isinstance(node, ast.Call) or span is None or len(node.args) != 2 or isinstance(node.args[1], ast.Starred):
         return None
     return Fix("Pass training by name", "safe", (Edit(span, f"training={program.text(span)}"),))
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Each call at the place with True and False for what stands by position behind the input: Keras must refuse one with a ValueError."""
+    return bench.repeats.refused_by_position()

@@ -66,7 +66,9 @@ to a layer while a functional model is built (there the mode of the model replac
 value, and for batch normalizations that may be frozen or get weights from elsewhere.
 
 ## Verify
-One `fit`: moving statistics that do not move while gamma does confirm the finding.
+One `fit` of two batches of each model that comes to the call: moving statistics of a trainable normalization that is given None
+there, and that move by less than 1e-7 while other weights move, confirm the finding. It is refuted where all of them move and every use
+of the code around the call has been seen.
 
 ## References
 - <https://keras.io/guides/making_new_layers_and_models_via_subclassing/>
@@ -79,12 +81,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Finding,
     Fix,
     Program,
     Related,
     Rule,
     Span,
+    Verdict,
     explicit_nones,
     may_be_learnt,
     mode_of_the_model,
@@ -118,3 +122,11 @@ def check(program: Program) -> Iterator[Finding]:
         edits = mode_of_the_model(call)
         fix = Fix("Pass on the mode of the model", "unsafe", edits) if edits else None
         yield report(RULE, call.span, message, related=related, fix=fix)
+
+
+def experiment(bench: Bench) -> Verdict:
+    """One real ``fit``: the statistics of what is given None must stand still while other weights move.
+
+    Weights that are not trained are equal bit by bit, so that anything above the smallest step of a float32 counts (1e-7).
+    """
+    return bench.modes.told(None, bench.modes.fit, still=True)

@@ -37,7 +37,8 @@ training is in sight, where the same model also calls the layer without the cons
 trained, in code whose names speak of evaluation ({names: evaluation}), and for pretrained backbones, which BN401 reports.
 
 ## Verify
-One `fit`: statistics that move confirm the finding.
+One `fit` of two batches: moving statistics that move by more than 1e-7, of a trainable normalization that is given `training=False`
+in the graph, confirm the finding; it is refuted where they stand still, or where no call gives the constant.
 
 ## References
 - <https://github.com/keras-team/keras/issues/20285>
@@ -49,7 +50,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, Program, Rule, Span, overridden_constants, report
+from bnlint.api import Bench, Finding, Program, Rule, Span, Verdict, overridden_constants, report
 
 RULE = Rule(code="BN211", name="ignored-training-constant", severity="warning")
 
@@ -67,3 +68,15 @@ def check(program: Program) -> Iterator[Finding]:
             f"to keep them set trainable = False on {frozen}, or make the call in a subclassed model"
         )
         yield report(RULE, call.span, message)
+
+
+def experiment(bench: Bench) -> Verdict:
+    """One real ``fit``: the statistics of what a graph gives ``training=False`` must move.
+
+    What is kept is equal bit by bit, so that anything above the smallest step of a float32 counts (1e-7).
+    """
+    bench.since()
+    if not any(mode is False for mode in bench.modes.given_in_graphs()):
+        bench.modes.covered()
+        return bench.decided(False, "no call here gives training=False in a graph")
+    return bench.modes.told(False, bench.modes.fit, still=False)

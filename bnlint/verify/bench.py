@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bnlint.finding import Span, Status, Verdict
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from bnlint.verify.expressions import Written
     from bnlint.verify.jobs import Question
     from bnlint.verify.making import Making
+    from bnlint.verify.modes import Modes
     from bnlint.verify.observing import Observer
     from bnlint.verify.recorder import Flags, Happening, LayerCall
+    from bnlint.verify.repeats import Repeats
     from bnlint.verify.single import Single
     from bnlint.verify.stage import Stage
 
@@ -53,6 +56,32 @@ class Bench:
     def __init__(self, stage: Stage, index: int, question: Question) -> None:
         self.stage, self.question, self._index = stage, question, index
         self.recording, self.trainer = stage.recording, stage.trainer
+
+    @cached_property
+    def modes(self) -> Modes:
+        """Questions about the mode that normalizations run in."""
+        from bnlint.verify.modes import Modes
+
+        return Modes(self)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Questions about single calls at the place."""
+        from bnlint.verify.repeats import Repeats
+
+        return Repeats(self)
+
+    def untold(self) -> Verdict:
+        """Whether normalizations that the ``call`` at the place does not tell the mode run in another one than the model."""
+        from bnlint.verify.untold import Untold
+
+        return Untold(self).verdict()
+
+    def learning_phase(self) -> Verdict:
+        """Whether the use of a global learning phase at the place raises, or has no effect."""
+        from bnlint.verify.phase import Phase
+
+        return Phase(self).verdict()
 
     # Verdicts
 
@@ -248,14 +277,24 @@ class Bench:
             raise NeedsCourse
         return [each for each in self.recording.happenings if each.kind in kinds and each.time >= after]
 
+    def layers_with_call(self) -> list[Any]:
+        """The layers and models made whose class has, or inherits, the function at the place."""
+        return [each.instance for each in self.recording.constructions if self._defines(type(each.instance))]
+
     def model_with_call(self) -> Any:
-        """The model, outermost and latest first, whose class defines the function at the place; raises Inconclusive."""
+        """The model, outermost and latest first, whose class has or inherits the function at the place; raises Inconclusive."""
         for model in self.models():
-            for name in ("call", "train_step", "test_step", "__call__"):
-                code = getattr(getattr(type(model), name, None), "__code__", None)
-                if code is not None and code.co_filename == self.span.path and _covers(code, self.span.line):
-                    return self.built(model)
+            if self._defines(type(model)):
+                return self.built(model)
         raise Inconclusive("no model of this class is built by the code")
+
+    def _defines(self, cls: type) -> bool:
+        for owner in cls.__mro__:
+            for name in ("call", "train_step", "test_step", "__call__"):
+                code = _code_of(vars(owner).get(name))
+                if code is not None and code.co_filename == self.span.path and _covers(code, self.span.line):
+                    return True
+        return False
 
     def moved(self, norms: list[Flags], flags: list[Flags], still: bool) -> Verdict:
         """Whether statistics stood still (or moved) in a training that moved other weights."""
@@ -308,6 +347,13 @@ class Bench:
         if not np.isfinite(change):
             raise Inconclusive("the outputs are not finite")
         return change / (scale + 1e-12)
+
+
+def _code_of(function: Any) -> Any | None:
+    """The code of a function, also of one that is decorated."""
+    for name in ("python_function", "__wrapped__"):
+        function = getattr(function, name, function)
+    return getattr(function, "__code__", None)
 
 
 def _covers(code: Any, line: int) -> bool:

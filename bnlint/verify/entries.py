@@ -12,12 +12,25 @@ from bnlint.finding import Span
 from bnlint.verify import guesses
 from bnlint.verify.handed_on import model_given
 from bnlint.verify.instrument import training_functions
+from bnlint.verify.made_up import iterated, single, unpacked
 from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of
 
 if TYPE_CHECKING:
     from bnlint.verify.stage import Stage
 
+_DATA = (guesses.INPUT, guesses.TARGET, guesses.MODEL)
 _BUILDERS = ("build_model", "create_model", "make_model", "get_model", "build", "create", "model", "setup", "build_network")
+_OF_KERAS = (
+    "__init__",
+    "__call__",
+    "call",
+    "build",
+    "compute_output_shape",
+    "get_config",
+    "from_config",
+    "compile",
+    "predict_step",
+)
 
 
 @dataclass(frozen=True)
@@ -170,8 +183,14 @@ def call_entry(stage: Stage, entry: Entry) -> None:
         raise NameError(f"{entry.name} is not defined when the module has run")
     result = _called(stage, target, entry.arguments)
     _enliven(stage, result)
-    if entry.within and not is_layer(result) and isinstance(target, type):
+    if not entry.within or not isinstance(target, type):
+        return
+    if not is_layer(result):
         _call_method(stage, result, entry.within)
+    elif is_model(result) and entry.within in ("train_step", "test_step"):
+        stage.train(result, entry.within)
+    elif entry.within not in _OF_KERAS:
+        _enliven(stage, _called(stage, getattr(result, entry.within), {}))
 
 
 def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
@@ -181,13 +200,25 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
     except (TypeError, ValueError):
         return function(**arguments)
     positional, named = [], {}
+    body = _body(stage, function)
+    symbolic = not any(isinstance(each, ast.Attribute) and each.attr in ("GradientTape", "numpy") for each in ast.walk(body))
+    looped, taken_apart, samples = iterated(body), unpacked(body), single(body)
     for name, each in parameters.items():
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             continue
         if name not in arguments and each.default is not each.empty:
             continue
         annotation = "" if each.annotation is each.empty else str(getattr(each.annotation, "__name__", each.annotation))
-        value = arguments[name] if name in arguments else _argument(stage, function, name, annotation)
+        if name in arguments:
+            value = arguments[name]
+        elif name in looped:
+            value = _several(stage, name, annotation)
+        elif name in taken_apart and guesses.guess(name, annotation) in _DATA:
+            value = stage.runtime.structured(taken_apart[name])
+        elif name in samples and guesses.guess(name, annotation) is guesses.INPUT:
+            value = argument(stage, name, annotation)[0]
+        else:
+            value = _argument(stage, function, name, annotation, symbolic)
         if each.kind is each.POSITIONAL_ONLY:
             positional.append(value)
         else:
@@ -195,10 +226,30 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
     return function(*positional, **named)
 
 
-def _argument(stage: Stage, function: Any, name: str, annotation: str) -> Any:
+def _argument(stage: Stage, function: Any, name: str, annotation: str, symbolic: bool) -> Any:
     """A likely value for a parameter of a function, in view of the model that the function gives it to."""
     model = model_given(stage, function, name) if guesses.guess(name, annotation) is guesses.INPUT else None
-    return argument(stage, name, annotation, symbolic=True) if model is None else stage.input_batch(model)
+    return argument(stage, name, annotation, symbolic) if model is None else stage.input_batch(model)
+
+
+def _body(stage: Stage, function: Any) -> ast.AST:
+    """The source of a function of the code; an empty one where it is not known."""
+    code = getattr(inspect.unwrap(getattr(function, "python_function", function)), "__code__", None)
+    for path, text in ((stage.script.path, stage.script.text), (stage.job.path, stage.job.text)):
+        if code is not None and code.co_filename == path:
+            for node in ast.walk(ast.parse(text)):
+                first = min((each.lineno for each in getattr(node, "decorator_list", ())), default=getattr(node, "lineno", 0))
+                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and first == code.co_firstlineno:
+                    return node
+    return ast.Module([], [])
+
+
+def _several(stage: Stage, name: str, annotation: str) -> Any:
+    """A likely value for a parameter that is looped over: a data set, or a few numbers."""
+    value = guesses.guess(name, annotation)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return [value, value]
+    return stage.runtime.made_up() if isinstance(value, bool) or value in _DATA else argument(stage, name, annotation)
 
 
 def argument(stage: Stage, name: str, annotation: str, symbolic: bool = False) -> Any:

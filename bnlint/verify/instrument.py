@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from bnlint.finding import Span
+from bnlint.verify.made_up import structure
 from bnlint.verify.methods import EVALUATION, TRAINING
 
 RUNTIME = "__bnlint__"
@@ -30,6 +30,7 @@ _KEPT = (
 )
 _OPAQUE = (ast.Yield, ast.YieldFrom, ast.Await, ast.NamedExpr)
 _NOWHERE = Span("", 0, 0, 0, 0)
+_BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -126,6 +127,11 @@ class _Instrument:
             return
         if isinstance(statement, (ast.For, ast.AsyncFor, ast.While)) and training_loop(statement, self.trainers):
             self._bound(statement, guarded)
+        elif isinstance(statement, (ast.For, ast.AsyncFor)):
+            statement.iter = _over(statement.target, statement.iter)
+        for node in _own_expressions(statement):
+            if isinstance(node, ast.comprehension):
+                node.iter = _over(node.target, node.iter)
         for name in ("body", "orelse", "finalbody"):
             if isinstance(inner := getattr(statement, name, None), list):
                 setattr(statement, name, self.block(inner, guarded and not isinstance(statement, ast.Try)))
@@ -143,12 +149,12 @@ class _Instrument:
             again = _runtime_call("again", [ast.Constant(self.loops)], loop.test)
             loop.test = ast.copy_location(ast.BoolOp(ast.And(), [again, loop.test]), loop.test)
             return
-        wanted = ast.parse(repr(_names(loop.target)), mode="eval").body
+        wanted = _structure(loop.target)
         iterable = _lambda(loop.iter) if guarded and _can_wait(loop.iter) else None
         if iterable is not None:
-            loop.iter = _runtime_call("rounds", [iterable, wanted], loop.iter)
+            loop.iter = _runtime_call("rounds", [iterable, wanted, _functions(loop.iter)], loop.iter)
         else:
-            loop.iter = _runtime_call("few", [loop.iter], loop.iter)
+            loop.iter = _runtime_call("few", [_over(loop.target, loop.iter)], loop.iter)
 
     def _marks(self, statement: ast.stmt) -> list[ast.stmt]:
         """Notes of the spans whose innermost statement this is."""
@@ -162,13 +168,6 @@ class _Instrument:
         )
         handler.type = ast.Attribute(ast.Name(RUNTIME, ast.Load()), "Caught", ast.Load())
         return ast.copy_location(ast.Try([statement], [handler], [], []), statement)
-
-
-def _names(target: ast.expr) -> str | tuple[Any, ...]:
-    """The names that a loop binds, tuples of them where it unpacks."""
-    if isinstance(target, (ast.Tuple, ast.List)):
-        return tuple(map(_names, target.elts))
-    return ast.unparse(target)
 
 
 def _holds(node: ast.AST, span: Span) -> bool:
@@ -212,6 +211,37 @@ def _can_wait(node: ast.AST) -> bool:
 
 def _lambda(body: ast.expr) -> ast.expr:
     return ast.copy_location(ast.Lambda(ast.arguments([], [], None, [], [], None, []), body), body)
+
+
+def _own_expressions(statement: ast.stmt) -> list[ast.AST]:
+    """The nodes of a statement's own expressions, without those of statements in it."""
+    stack: list[ast.AST] = [each for each in ast.iter_child_nodes(statement) if not isinstance(each, _BLOCKS)]
+    found = []
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        stack += [each for each in ast.iter_child_nodes(node) if not isinstance(each, _BLOCKS)]
+    return found
+
+
+def _over(target: ast.expr, iterable: ast.expr) -> ast.expr:
+    """An iterable whose data sets, where they are made up, give what the loop wants."""
+    expect = _runtime_call("expect", [_structure(target), _functions(iterable)], iterable)
+    return _runtime_call("over", [expect, iterable], iterable)
+
+
+def _structure(target: ast.expr) -> ast.expr:
+    """The names that a loop binds, nested as they are in it, as a constant."""
+    return ast.copy_location(ast.parse(repr(structure(target)), mode="eval").body, target)
+
+
+def _functions(iterable: ast.expr) -> ast.expr:
+    """The functions around what is iterated, outermost first, as a constant."""
+    found = []
+    while isinstance(iterable, ast.Call) and iterable.args:
+        found.append(_called(iterable))
+        iterable = iterable.args[0]
+    return ast.copy_location(ast.Constant(" ".join(found)), iterable)
 
 
 def _runtime_call(name: str, arguments: list[ast.expr], where: ast.AST) -> ast.expr:

@@ -37,6 +37,12 @@ def is_model(value: Any) -> bool:
     return any(isinstance(value, each.Model) for each in kerases())
 
 
+def has_call(model: Any) -> bool:
+    """Whether a model or layer can be called: whether its class, or one of the user's or Keras's it derives from, has a ``call``."""
+    owner = next((each for each in type(model).__mro__ if "call" in vars(each)), None)
+    return owner is not None and not any(owner in (each.layers.Layer, each.Model) for each in kerases())
+
+
 def is_norm(value: Any) -> bool:
     """Whether a layer is Keras's batch normalization or a subclass of it."""
     return any(isinstance(value, each.layers.BatchNormalization) for each in kerases())

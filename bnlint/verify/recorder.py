@@ -9,14 +9,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
+from bnlint.finding import Span
+from bnlint.verify.effects import Effect, watched_call
 from bnlint.verify.methods import EVALUATION, TRAINING
 from bnlint.verify.objects import difference, layers_of, learnt, norms_of, statistics
-from bnlint.verify.places import Place, user_stack
+from bnlint.verify.places import Place, is_user_code, overlaps, user_stack
 from bnlint.verify.plans import Plan
 
 _MOST = 20_000
+_MOST_EFFECTS = 12
+_WRAPPERS = ("__call__", "error_handler")
+"""Functions of Keras that stand between a caller and the ``__call__`` of a layer."""
 
 
 @dataclass(eq=False)
@@ -30,7 +36,11 @@ class Construction:
 
 @dataclass(eq=False)
 class LayerCall:
-    """One application of a layer or model; ``training`` is what the caller gave by keyword, ``symbolic`` a graph's tensors."""
+    """One application of a layer or model.
+
+    ``parent`` is the application inside which it happens, ``direct`` tells whether the user's own code makes it, rather than a
+    layer of Keras that holds this one, and ``effect`` is what it did, for calls at a place that a question is about.
+    """
 
     layer: Any
     stack: tuple[Place, ...]
@@ -38,6 +48,9 @@ class LayerCall:
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
     output: Any = None
+    parent: LayerCall | None = None
+    direct: bool = True
+    effect: Effect | None = None
 
 
 @dataclass(eq=False)
@@ -93,6 +106,7 @@ class Recording:
     reached: dict[int, list[int]] = field(default_factory=dict)
     scopes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    spans: tuple[Span, ...] = ()
     clock: int = 0
 
     def tick(self) -> int:
@@ -114,9 +128,10 @@ class Recorder:
 
     def __init__(self, keras: Any, recording: Recording, handlers: dict[str, Handler]) -> None:
         self.keras, self.recording, self.handlers = keras, recording, handlers
-        self._inside = self._paused = 0
+        self._inside = self._paused = self._effects = 0
         self._writing = False
         self._at_tape: dict[int, Any] = {}
+        self._active: list[LayerCall] = []
         self._undo: list[Callable[[], None]] = []
 
     @contextmanager
@@ -162,12 +177,28 @@ class Recorder:
         def __call__(instance: Any, *args: Any, **kwargs: Any) -> Any:
             if self._paused or len(recording.calls) >= _MOST:
                 return original(instance, *args, **kwargs)
-            call = LayerCall(instance, user_stack(2), recording.tick(), args, kwargs)
+            parent = self._active[-1] if self._active else None
+            direct = _by_user(sys._getframe(1))
+            call = LayerCall(instance, user_stack(2), recording.tick(), args, kwargs, None, parent, direct)
             recording.calls.append(call)
-            call.output = original(instance, *args, **kwargs)
+            self._active.append(call)
+            try:
+                if self._asked(call):
+                    call.output, call.effect = watched_call(instance, lambda: original(instance, *args, **kwargs))
+                else:
+                    call.output = original(instance, *args, **kwargs)
+            finally:
+                self._active.remove(call)
             return call.output
 
         return __call__
+
+    def _asked(self, call: LayerCall) -> bool:
+        """Whether a question is about a call, so that its effect is of interest; of the first few at least."""
+        if not call.direct or not any(overlaps(place, span) for place in call.stack for span in self.recording.spans):
+            return False
+        self._effects += 1
+        return self._effects <= _MOST_EFFECTS
 
     def _set(self, layer: Any) -> Any:
         original, recording = layer.__setattr__, self.recording
@@ -269,6 +300,25 @@ class Recorder:
         return [each for each in made if isinstance(each, norm) and statistics(each)]
 
     @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Record the calls of layers while the block runs, and nothing else; fits and the like are left alone."""
+        layer = self.keras.layers.Layer
+        self._replace(layer, "__call__", self._call(layer))
+        try:
+            yield
+        finally:
+            self._undo.pop()()
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Let trainings and evaluations pass unhandled while the block runs; calls of layers are recorded."""
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    @contextmanager
     def paused(self) -> Iterator[None]:
         """Let everything pass unrecorded and unhandled while the block runs."""
         self._paused += 1
@@ -276,6 +326,13 @@ class Recorder:
             yield
         finally:
             self._paused -= 1
+
+
+def _by_user(frame: FrameType | None) -> bool:
+    """Whether a layer is called by the user's code itself, not by Keras on its behalf."""
+    while frame is not None and not is_user_code(frame.f_code.co_filename) and frame.f_code.co_name in _WRAPPERS:
+        frame = frame.f_back
+    return frame is not None and is_user_code(frame.f_code.co_filename)
 
 
 def layers_with_weights(model: Any) -> list[Any]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from bnlint.verify.made_up import MadeUp, Structure, expectations
 from bnlint.verify.places import trace_places
 from bnlint.verify.recorder import Failure, Recording
 
@@ -34,6 +35,7 @@ class Runtime:
     def __init__(self, recording: Recording, batch: Callable[[tuple[Any, ...]], Any]) -> None:
         self.recording, self._batch = recording, batch
         self._rounds: dict[int, int] = {}
+        self.expected: list[Structure] = []
 
     def reach(self, index: int) -> None:
         """The code has come to the place of a question."""
@@ -58,20 +60,38 @@ class Runtime:
         """The first rounds of a loop that trains."""
         return itertools.islice(iter(iterable), ROUNDS)
 
-    def rounds(self, iterable: Callable[[], Iterable[Any]], wanted: str | tuple[Any, ...]) -> Iterator[Any]:
-        """The first rounds of a loop that trains; made-up batches where there are none."""
+    def expect(self, wanted: Structure, functions: str) -> None:
+        """What a loop wants of the data sets in its iterable, which is evaluated next."""
+        self.expected[:] = expectations(wanted, functions)
+
+    def over(self, expected: None, iterable: Iterable[Any]) -> Iterable[Any]:
+        """What a loop runs over."""
+        return iter(iterable) if isinstance(iterable, MadeUp) else iterable
+
+    def made_up(self) -> MadeUp:
+        """A data set for a function that loops over it."""
+        self.recording.note("the batches are made up")
+        return MadeUp(self.structured, self.expected)
+
+    def rounds(self, iterable: Callable[[], Iterable[Any]], wanted: Structure, functions: str = "") -> Iterator[Any]:
+        """The first rounds of a loop that trains; made-up batches where there are none, or none of such a structure."""
+        self.expect(wanted, functions)
         try:
             found = list(self.few(iterable()))
         except Exception:  # noqa: BLE001 - whatever the data needs is not here
             found = []
-        if found:
+        if found and not (isinstance(wanted, tuple) and hasattr(found[0], "shape")):
             yield from found
             return
-        names = wanted if isinstance(wanted, tuple) else (wanted,)
         self.recording.note("the batches are made up")
         for _ in range(ROUNDS):
-            batch = self._batch(names)
-            yield batch if isinstance(wanted, tuple) else batch[0]
+            yield self.structured(wanted)
+
+    def structured(self, wanted: Structure) -> Any:
+        """Made-up values for names, nested as they are."""
+        if isinstance(wanted, tuple):
+            return tuple(self.structured(each) for each in wanted)
+        return self._batch((wanted,))[0]
 
     def arguments(self, *values: Callable[[], Any]) -> list[Any]:
         """The arguments, as far as they can be evaluated."""

@@ -15,10 +15,10 @@ from bnlint.verify.jobs import Job, Script
 from bnlint.verify.loading import load, project
 from bnlint.verify.objects import is_layer, is_model, is_norm, kerases, layers_of
 from bnlint.verify.places import user_stack
-from bnlint.verify.recorder import Happening, Recorder, Recording
+from bnlint.verify.recorder import Happening, LayerCall, Recorder, Recording
 from bnlint.verify.runtime import Runtime
 from bnlint.verify.settings import reset
-from bnlint.verify.synthetic import input_tensors, leaves, sample
+from bnlint.verify.synthetic import input_tensors, leaves, mapped, sample
 from bnlint.verify.training import Trainer, Untrainable, eager
 from bnlint.verify.words import raised
 
@@ -42,7 +42,9 @@ class Stage:
     whole: bool = False
 
     def __post_init__(self) -> None:
+        self.recording.spans = tuple(each.span for each in self.job.questions)
         self.trainer = Trainer(self.shape, self.recording.note, self.trains)
+        self.runtime = Runtime(self.recording, self.batch)
         self.recorders: list[Recorder] = []
         self.extra: list[Any] = []
 
@@ -65,7 +67,7 @@ class Stage:
         with ExitStack() as stack:
             stack.enter_context(patches.in_place(self.recording.note, self.whole, self._weights_loaded))
             stack.enter_context(eager())
-            stack.enter_context(project(self.job, self.script, Runtime(self.recording, self.batch)))
+            stack.enter_context(project(self.job, self.script, self.runtime))
             for keras in kerases():
                 keras.utils.set_random_seed(1)
                 recorder = Recorder(keras, self.recording, self.trainer.handlers())
@@ -83,6 +85,29 @@ class Stage:
 
     def _weights_loaded(self, model: Any) -> None:
         self.recording.happenings.append(Happening("load_weights", model, user_stack(2), self.recording.tick()))
+
+    def train(self, model: Any, method: str) -> None:
+        """Run a model's own ``train_step`` or ``test_step`` as Keras does, with everything inside recorded."""
+        with ExitStack() as stack:
+            for recorder in self.recorders:
+                stack.enter_context(recorder.inside())
+            self.trainer.fit(model)
+            if method == "test_step":
+                x, y = next(iter(self.trainer._data(model)))
+                model.evaluate(x, y, verbose=0)
+
+    @contextmanager
+    def listening(self) -> Iterator[list[LayerCall]]:
+        """The calls of layers while the block runs, which becomes complete as it does; functions run as Python."""
+        before = self.recording.calls
+        calls: list[LayerCall] = []
+        self.recording.calls = calls
+        with ExitStack() as stack:
+            stack.callback(setattr, self.recording, "calls", before)
+            stack.enter_context(eager())
+            for recorder in self.recorders:
+                stack.enter_context(recorder.listening())
+            yield calls
 
     # What is alive
 
@@ -126,7 +151,8 @@ class Stage:
         with self.quiet():
             try:
                 self.trainer.built(model)
-                return _tensor(next(iter(self.trainer._data(model)))[1])
+                count = len(leaves(self.trainer.inputs(model))[0])
+                return _tensor(mapped(next(iter(self.trainer._data(model)))[1], lambda each: each[:count]))
             except Untrainable:
                 return _tensor(np.random.default_rng(4).integers(0, 2, 8))
 
@@ -143,8 +169,6 @@ class Stage:
 
 def _tensor(value: Any) -> Any:
     import keras
-
-    from bnlint.verify.synthetic import mapped
 
     convert = getattr(getattr(keras, "ops", None), "convert_to_tensor", None)
     if convert is None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnlint.verify.callbacks import driven
-from bnlint.verify.objects import Snapshot, is_model, is_norm, keras_of, layers_of
+from bnlint.verify.objects import Snapshot, has_call, is_model, is_norm, keras_of, layers_of
 from bnlint.verify.plans import planned
 from bnlint.verify.recorder import Flags, Happening
 from bnlint.verify.runtime import MISSING
@@ -73,6 +73,8 @@ class Trainer:
         """The model, built by a call where it was not; raises Untrainable."""
         if getattr(model, "built", False) and (model.weights or not is_model(model)):
             return model
+        if not has_call(model):
+            return model
         try:
             model(self.inputs(model), training=False)
         except TypeError:
@@ -114,6 +116,9 @@ class Trainer:
         ) from None
 
     def _data(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
+        if not has_call(model):
+            yield from self._data_of_parts(model)
+            return
         if id(model) in self.known and self.known[id(model)][1] is not None:
             yield self.known[id(model)]
         inputs, outputs = self._accepted(model)
@@ -146,6 +151,17 @@ class Trainer:
             yield
         finally:
             self._eager = True
+
+    def _data_of_parts(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
+        """Data for a model that is no more than its ``train_step``: what the models inside take, likeliest targets first."""
+        parts = [each for each in model._flatten_layers(include_self=False) if is_model(each) and input_tensors(each) is not None]
+        for part in parts:
+            inputs, targets = next(self._data(part))
+            yield inputs, targets
+            yield inputs, None
+            yield inputs, inputs
+            for other in list(self._data(part))[1:]:
+                yield inputs, other[1]
 
     # The user's own calls
 

@@ -1,0 +1,93 @@
+"""Data sets that stand in for those that a function of the user's is given: their batches are made when they are taken."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from typing import Any
+
+BATCHES = 2
+_LIKE_A_DATASET = (
+    *("as_numpy_iterator", "batch", "cache", "copy", "filter", "get_next", "map", "next", "on_epoch_end", "padded_batch"),
+    *("prefetch", "repeat", "reset", "shard", "shuffle", "skip", "take", "unbatch", "with_options"),
+)
+Structure = str | tuple[Any, ...]
+"""The names that a loop binds each batch to."""
+
+
+class MadeUp:
+    """Batches whose structure is what the loop around wants; pairs of inputs and targets where nothing tells."""
+
+    def __init__(self, make: Callable[[Structure], Any], expected: list[Structure]) -> None:
+        self._make, self._expected = make, expected
+
+    def __iter__(self) -> Iterator[Any]:
+        structure = self._expected.pop(0) if self._expected else ("x", "y")
+        return iter([self._make(structure) for _ in range(BATCHES)])
+
+    def __len__(self) -> int:
+        return BATCHES
+
+    def __getitem__(self, index: int) -> Any:
+        if not -BATCHES <= index < BATCHES:
+            raise IndexError(index)
+        return self._make(("x", "y"))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _LIKE_A_DATASET:
+            raise AttributeError(name)
+        return lambda *args, **kwargs: self
+
+
+def expectations(structure: Structure, iterable: str) -> list[Structure]:
+    """What each data set in a loop's iterable is to give, where the loop wants a structure.
+
+    ``iterable`` names the functions around them, outermost first, such as ``enumerate zip``.
+    """
+    for name in iterable.split():
+        if name == "enumerate" and isinstance(structure, tuple) and len(structure) == 2:
+            structure = structure[1]
+        elif name == "zip" and isinstance(structure, tuple):
+            return list(structure)
+    return [structure]
+
+
+def iterated(function: ast.AST) -> frozenset[str]:
+    """The names that a function loops over, itself or through ``enumerate``, ``tqdm``, ``take`` and the like."""
+    loops = [each.iter for each in ast.walk(function) if isinstance(each, (ast.For, ast.AsyncFor, ast.comprehension))]
+    loops += [each for each in ast.walk(function) if isinstance(each, ast.Call) and _name(each) == "iter"]
+    counted = {id(argument) for each in loops for call in ast.walk(each) if _name(call) == "range" for argument in call.args}  # type: ignore[attr-defined]
+    names = (each for loop in loops for each in ast.walk(loop) if isinstance(each, ast.Name) and id(each) not in counted)
+    return frozenset(each.id for each in names)
+
+
+def unpacked(function: ast.AST) -> dict[str, Structure]:
+    """The names that a function takes apart as a whole, as in ``x, y = data``, and into what."""
+    assigns = [each for each in ast.walk(function) if isinstance(each, ast.Assign) and isinstance(each.value, ast.Name)]
+    return {each.value.id: structure(target) for each in assigns for target in each.targets if _is_tuple(target)}  # type: ignore[attr-defined]
+
+
+def single(function: ast.AST) -> frozenset[str]:
+    """The names that a function makes a batch of, as in ``image[None]`` or ``expand_dims(image, 0)``."""
+    indexed = [each.value for each in ast.walk(function) if isinstance(each, ast.Subscript) and _is_new_axis(each.slice)]
+    calls = [each for each in ast.walk(function) if isinstance(each, ast.Call) and each.args]
+    widened = [each.args[0] for each in calls if isinstance(each.func, ast.Attribute) and each.func.attr == "expand_dims"]
+    return frozenset(each.id for each in (*indexed, *widened) if isinstance(each, ast.Name))
+
+
+def structure(target: ast.expr) -> Structure:
+    """The names that a target binds, nested as they are in it."""
+    return tuple(map(structure, target.elts)) if isinstance(target, (ast.Tuple, ast.List)) else ast.unparse(target)
+
+
+def _is_tuple(node: ast.expr) -> bool:
+    return isinstance(node, (ast.Tuple, ast.List)) and not any(isinstance(each, ast.Starred) for each in node.elts)
+
+
+def _is_new_axis(index: ast.expr) -> bool:
+    first = index.elts[0] if isinstance(index, ast.Tuple) and index.elts else index
+    return (isinstance(first, ast.Constant) and first.value is None) or ast.unparse(first).endswith("newaxis")
+
+
+def _name(node: ast.AST) -> str:
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
