@@ -18,7 +18,7 @@ from bnlint.verify.places import user_stack
 from bnlint.verify.recorder import Happening, LayerCall, Recorder, Recording
 from bnlint.verify.runtime import Runtime
 from bnlint.verify.settings import reset
-from bnlint.verify.synthetic import input_tensors, leaves, mapped, sample
+from bnlint.verify.synthetic import input_tensors, leaves, mapped, numpy_of, sample
 from bnlint.verify.training import Trainer, Untrainable, eager
 from bnlint.verify.words import raised
 
@@ -46,6 +46,7 @@ class Stage:
         self.trainer = Trainer(self.shape, self.recording.note, self.trains)
         self.runtime = Runtime(self.recording, self.batch)
         self.recorders: list[Recorder] = []
+        self._left: list[object] = []
         self.extra: list[Any] = []
 
     # Running
@@ -61,6 +62,29 @@ class Stage:
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything
                 self.problem = raised(error)
                 self.recording.failures.append(_failure(error, self.recording))
+
+        self._left = self._state()
+
+    def is_untouched(self) -> bool:
+        """Whether the models are as the run left them: built or not, frozen or not, trained or not, weight by weight."""
+        return self._left == self._state()
+
+    def _state(self) -> list[object]:
+        """What an experiment may change of the models, in numbers that tell one state from another."""
+        state: list[object] = [len(self.recording.constructions), len(self.recording.calls), len(self.recording.failures)]
+        for model in self.models():
+            for layer in layers_of(model):
+                state += [id(layer), bool(getattr(layer, "built", False)), bool(layer.trainable)]
+            try:
+                state += [
+                    float(np.sum(numpy_of(each).astype("float64")))
+                    for each in model.variables
+                    if numpy_of(each).dtype.kind == "f"
+                ]
+            except (ValueError, TypeError, AttributeError):
+                state.append(object())  # not to be told: never the same
+            state.append(getattr(model, "optimizer", None) and id(model.optimizer))
+        return state
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
