@@ -22,6 +22,8 @@ class End:
     call: Call | None
     cancelled: bool
     direct: bool = True
+    idle: bool = False
+    """It would be cancelled there, but this layer is known to be run in inference mode only, as by a script that evaluates."""
 
 
 def shift_ends(program: Program, tensor: TensorV, axis: int, source: LayerV | None = None) -> list[End]:
@@ -89,10 +91,10 @@ class _Walk:
         elif layer.own_class is not None and layer.own_class.find("call") is not None and call.known_function and call.children:
             return  # the calls inside it take the tensor themselves
         elif self.program.is_batchnorm(layer):
-            yield End(call, self.cancels(layer, call, tensor, axis), direct)
+            yield self.at_batchnorm(layer, call, tensor, axis, direct)
         elif self.is_batchnorm_per_step(layer):
-            inner = layer.inner[0]
-            yield End(call, axis != 1 and self.cancels(inner, call, _step(tensor), axis - (axis > 0)), direct)
+            end = self.at_batchnorm(layer.inner[0], call, _step(tensor), axis - (axis > 0), direct)
+            yield end if axis != 1 else End(call, False, direct)
         elif isinstance(layer, ModelV):
             yield from self.model(layer, call, tensor, axis, direct)
         elif call.known_function and (layer.own_class is not None or (layer.symbol == "keras.layers.Lambda" and call.children)):
@@ -105,13 +107,17 @@ class _Walk:
         wraps = self.program.is_a(layer, "keras.layers.TimeDistributed") and len(layer.inner) == 1
         return wraps and self.program.is_batchnorm(layer.inner[0])
 
-    def cancels(self, layer: LayerV, call: Call, tensor: TensorV, axis: int) -> bool:
-        """Whether a batch normalization subtracts what was added."""
+    def at_batchnorm(self, layer: LayerV, call: Call, tensor: TensorV, axis: int, direct: bool) -> End:
+        subtracts = self.subtracts(layer, call, tensor, axis)
+        idle = _in_inference(call) and not any(_in_training(each) for each in self.program.calls_of(layer))
+        # elsewhere in training mode: its moving mean has learnt what was added
+        return End(call, subtracts and not idle, direct, idle=subtracts and idle)
+
+    def subtracts(self, layer: LayerV, call: Call, tensor: TensorV, axis: int) -> bool:
+        """Whether a batch normalization, in training mode, subtracts what was added."""
         program = self.program
         if program.may_be_frozen(layer) or call.training.kind == "unknown":
             return False
-        if _in_inference(call) and not any(_in_training(each) for each in program.calls_of(layer)):
-            return False  # elsewhere in training mode: its moving mean has learnt what was added
         arguments = program.arguments(layer)
         if arguments.get("renorm", False) is not False:
             return False

@@ -40,7 +40,8 @@ more (`load_weights` raises, and `skip_mismatch=True` silently leaves the layer 
 
 ## Limits
 Silent where another consumer may need the bias, where `use_bias` or the consumer is not known, where the normalization runs
-over another axis, may be frozen or runs in inference mode, with `renorm=True`, and behind padding, dropout, a
+over another axis, may be frozen or runs in inference mode only (a model that another script builds again to evaluate it does not
+count, where the same code is trained in sight), with `renorm=True`, and behind padding, dropout, a
 nonlinearity, or a reshape that mixes channels. A bias with its own initializer, regularizer or constraint is reported
 without a fix, and so is one in front of a normalization that BN303 wants removed. Where a function returns the constructor with the
 keywords that it is given, and only some of its layers have their bias in vain, the calls of these are reported.
@@ -112,15 +113,16 @@ def check(program: Program) -> Iterator[Finding]:
 
 
 def fault(program: Program, span: Span, instances: list[LayerV]) -> list[tuple[LayerV, End]]:
-    """The layers made at a place, where all of them have a bias in vain."""
-    ends = [found for layer in instances for found in redundant(program, layer)]
+    """The layers made at a place, where all of them have a bias in vain, as far as they are trained in sight."""
+    trained = [layer for layer in instances if not only_evaluated(program, layer)]
+    ends = [found for layer in trained for found in redundant(program, layer)]
     site, context = instances[0].site, instances[0].context
     around = context.chain() if context is not None else []
     function = (
         site.function if site and site.span == span else next((each.function for each in around if each.span == span), None)
     )
     certain = not program.made_without_batchnorm(span) and not program.is_uncertain(function)
-    return ends if certain and len(ends) == len(instances) else []
+    return ends if certain and len(ends) == len(trained) else []
 
 
 def name(program: Program, instances: list[LayerV]) -> str:
@@ -139,27 +141,38 @@ def redundant(program: Program, layer: LayerV) -> list[tuple[LayerV, End]]:
 
     The layer inside a TimeDistributed stands for the pair.
     """
+    layer, ends = ends_of_bias(program, layer)
+    return [(layer, ends[0])] if ends and all(end.cancelled for end in ends) else []
+
+
+def only_evaluated(program: Program, layer: LayerV) -> bool:
+    """Whether a layer is a copy for inference, made at the same place as those that are trained, and has a bias in vain as these."""
+    _, ends = ends_of_bias(program, layer)
+    return any(end.idle for end in ends) and all(end.cancelled or end.idle for end in ends)
+
+
+def ends_of_bias(program: Program, layer: LayerV) -> tuple[LayerV, list[End]]:
+    """A linear layer, which may be inside a TimeDistributed, and where what its bias adds ends; nothing where that is not known."""
     outer = layer
     if program.is_a(layer, "keras.layers.TimeDistributed") and len(layer.inner) == 1:
         layer = layer.inner[0]
     info = program.info(layer)
     if info is None or not info.bias or not info.linear or (layer.own_class is not None and layer.own_class.find("call")):
-        return []
+        return layer, []
     arguments = program.arguments(layer)
     if (
         info.bias.axis == "special"
         or arguments.get(info.bias.parameter) is not True
         or arguments.get("activation") not in (None, "linear")
     ):
-        return []
+        return layer, []
     if arguments.get("activity_regularizer") is not None:  # the loss takes the output itself
-        return []
+        return layer, []
     axis = program.channel_axis(outer)
     calls = program.calls_of(outer)
     if axis is None or not calls or program.escapes(layer):
-        return []
-    ends = [end for call in calls for output in call.outputs for end in shift_ends(program, output, axis, outer)]
-    return [(layer, ends[0])] if ends and all(end.cancelled for end in ends) else []
+        return layer, []
+    return layer, [end for call in calls for output in call.outputs for end in shift_ends(program, output, axis, outer)]
 
 
 def switch(program: Program, layer: LayerV) -> str:
