@@ -28,7 +28,13 @@ PACKAGES = (
     "tf-agents==0.19.0", "spektral==1.3.1", "stardist==0.9.2", "csbdeep==0.8.2", "deepface==0.0.103", "basic-pitch==0.4.0",
     "keras-tuner==1.4.8", "autokeras==3.0.0", "keras-rl2==1.0.5", "tensorflow-addons==0.23.0", "tensorflow-gan==2.1.0", "kapre==0.4.1",
     "keras-tcn==3.5.7", "tf-explain==0.3.1", "deeplabcut==3.0.2", "innvestigate==2.1.2", "mrcnn==0.2", "keras==3.15.1", "tf_keras==2.21.0",
-    "keras-nlp==0.32.0", "keras-rl==0.4.2", "keras-vggface==0.6", "mtcnn==1.0.0", "retina-face==0.0.19",
+    "keras-nlp==0.32.0", "keras-rl==0.4.2", "keras-vggface==0.6", "mtcnn==1.0.0", "retina-face==0.0.19", "alibi-detect==0.13.0",
+    "axelerate==0.7.5", "biggan==1.0.0a1", "deepreg==0.1.2", "deeptrack==2.0.2", "deepvision-toolkit==0.1.6", "deoxys==0.0.11",
+    "distnet2d==0.2.6", "dynastes==0.9.3", "easygans==0.4", "efficient-det==0.1.3", "gretel-synthetics==0.22.20",
+    "keras-climate==0.1.1", "keras-declarative==0.6.0", "keras-eo==2023.7.14.post2", "keras-fsl==0.2.0", "keras-genomics==0.1.2.1",
+    "keras-gym==0.2.17", "keras-maskrcnn==0.2.2", "keras-mobile==1.0.2", "keras-ocr==0.9.3", "keras-segmentation==0.3.0", "n2v==0.3.3",
+    "neurite==0.3.4", "nobrainer==1.2.1", "tensorflow-model-optimization==0.8.1", "tensorflow-similarity==0.17.1",
+    "tf2-yolov4==0.1.0", "voxelmorph==0.3.4", "ydata-synthetic==2.0.1", "yolov4==3.2.0", "scikit-learn==1.9.1", "ludwig==0.11.0",
 )  # fmt: skip
 
 
