@@ -15,7 +15,6 @@ _OUTSIDE = frozenset(
         "genfromtxt",
         "fromfile",
         "imread",
-        "img",
         "glob",
         "listdir",
         "walk",
@@ -26,7 +25,6 @@ _OUTSIDE = frozenset(
         "directory",
         "dataframe",
         "mount",
-        "input",
         "system",
         "popen",
         "savefig",
@@ -139,4 +137,4 @@ def _name(function: ast.expr) -> str:
 
 def _tells_outside(name: str) -> bool:
     words = name.lower().strip("_").split("_")
-    return not _OUTSIDE.isdisjoint(words) and _INSIDE.isdisjoint(words)
+    return name == "input" or (not _OUTSIDE.isdisjoint(words) and _INSIDE.isdisjoint(words))

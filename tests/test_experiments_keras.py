@@ -51,11 +51,12 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
     path = str(tmp_path_factory.mktemp("experiments") / "example.py")
 
     def measure(code: str, text: str, line: int, generation: str = "3") -> Verdict:
-        child = children.setdefault(generation, Child(generation))
+        if generation not in children:
+            children[generation] = Child(generation)
         Path(path).write_text(text)
         span = Span(path, line, 1, line + 1, 1)
         job = Job(path, text, "example", (), (Question(code, span),), environment=Environment(generation))
-        return child.ask(job)[0]
+        return children[generation].ask(job)[0]
 
     yield measure
     for child in children.values():

@@ -45,6 +45,8 @@ def decide(runs: Runs, index: int, question: Question) -> Verdict:
             reasons.append((bool(bench.reached), f"{error}{_behind(stage, bench)}"))
             if error.final:
                 break
+            if not needs.data and any(isinstance(each.error, NameError) for each in stage.recording.failures):
+                stage.again = needs.data = True  # a statement was left out that is needed after all
         except Exception as error:  # noqa: BLE001 - user code runs inside the experiment, and may raise anything
             reasons.append((True, f"the experiment failed: {raised(error)}"))
     return Verdict("inconclusive", max(reasons, key=lambda each: each[0], default=(False, "the code cannot be run"))[1])
