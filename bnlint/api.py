@@ -77,6 +77,7 @@ from bnlint.verify.batches_apart import told_apart
 from bnlint.verify.bench import Bench, Inconclusive
 from bnlint.verify.course import moved_in_training, normalizations_at
 from bnlint.verify.flags import freezes_lost, frozen_at_start, met_by_loop
+from bnlint.verify.raised import adds_state, constructs_a_norm, holds_the_class, refuses_its_input
 from bnlint.wrappers import by_call
 
 __all__ = [
@@ -128,6 +129,7 @@ __all__ = [
     "Writes",
     "accumulations",
     "activation",
+    "adds_state",
     "all_steps",
     "always",
     "attributes_with",
@@ -137,6 +139,7 @@ __all__ = [
     "call_of_class",
     "calls_without_mode",
     "compiled_elsewhere",
+    "constructs_a_norm",
     "courses",
     "disagreements",
     "expects_an_error",
@@ -153,6 +156,7 @@ __all__ = [
     "gradient_steps",
     "has_training",
     "heeded_by_fit",
+    "holds_the_class",
     "in_gradient",
     "in_inference_mode",
     "in_unit_test",
@@ -198,6 +202,7 @@ __all__ = [
     "reads_after",
     "recompiling_fix",
     "recomputations",
+    "refuses_its_input",
     "removal",
     "replay",
     "report",

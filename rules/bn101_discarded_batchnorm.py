@@ -51,7 +51,8 @@ Silent where a layer or model that exists already is called on data, to build it
 a helper is used elsewhere, and in tests that expect an error.
 
 ## Verify
-Records the instances made and confirms the finding if one of them is in no model.
+Runs the models and changes all weights of the layer, after shaking all other weights a little. Where no output of any model changes at all, in
+training or inference mode, and no gradient leads to the layer, or where the layer has no weights yet after a forward pass, the finding is confirmed.
 
 ## References
 - <https://github.com/yashk2810/MNIST-Keras/issues/4>
@@ -64,7 +65,24 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from bnlint.api import Call, Context, Edit, Finding, Fix, LayerV, Program, Rule, Span, TensorV, Value, expects_an_error, report
+from bnlint.api import (
+    Bench,
+    Call,
+    Context,
+    Edit,
+    Finding,
+    Fix,
+    Inconclusive,
+    LayerV,
+    Program,
+    Rule,
+    Span,
+    TensorV,
+    Value,
+    Verdict,
+    expects_an_error,
+    report,
+)
 
 RULE = Rule(code="BN101", name="discarded-batchnorm", severity="error", fix="unsafe", supersedes=("BN102",))
 
@@ -155,3 +173,15 @@ def added_to(statement: ast.stmt) -> str:
     function = call.func if isinstance(call, ast.Call) else None
     adds = isinstance(function, ast.Attribute) and function.attr == "add"
     return ast.unparse(function.value) if isinstance(function, ast.Attribute) and adds else ""
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Whether any output of the models depends on the layers at the place, made there or called there.
+
+    An unused layer takes no part in the arithmetic, so that the outputs are the same bit for bit: the threshold is 0.
+    """
+    try:
+        layers = [call.layer for call in bench.called(bench.is_norm)]
+    except Inconclusive:
+        layers = bench.made(bench.is_norm)
+    return bench.used(list({id(each): each for each in layers}.values()))

@@ -38,7 +38,9 @@ reads them; silent where `getattr`, `vars`, `__dict__` or `self.layers` may reac
 what is given away, put where other code may find it, or returned, unless every caller is in sight and drops it. A whole branch that leads nowhere is not reported.
 
 ## Verify
-The layer is not built after a forward pass, or its gamma has no gradient.
+Runs the models and changes all weights of the layers made at the place, after shaking all other weights a little. Where no output of any model
+changes at all, in training or inference mode, and no gradient leads to the layer, or where the layer has no weights yet after a forward pass, the
+finding is confirmed.
 
 ## References
 - <https://github.com/keras-team/keras/issues/8605>
@@ -51,6 +53,7 @@ import ast
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Call,
     Context,
     Finding,
@@ -59,6 +62,7 @@ from bnlint.api import (
     Program,
     Rule,
     TensorV,
+    Verdict,
     attributes_with,
     expects_an_error,
     may_read,
@@ -188,3 +192,11 @@ def never_reads(program: Program, holder: LayerV, layer: LayerV) -> bool:
         return False
     names = attributes_with(holder, layer)
     return bool(names) and not any(may_read(program, cls, name) for name in names)
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Whether any output of the models depends on the layers made at the place.
+
+    An unused layer takes no part in the arithmetic, so that the outputs are the same bit for bit: the threshold is 0.
+    """
+    return bench.used(bench.made(bench.is_norm))

@@ -37,7 +37,8 @@ Silent for integers, also as text, for arguments that are not known, for classes
 error.
 
 ## Verify
-Constructs the layer: an exception confirms the finding.
+Constructs the layer: an exception from the constructor confirms the finding, as does one from Keras where it is handed the class itself, and a
+layer that cannot be built on an input of any rank.
 
 ## References
 - <https://stackoverflow.com/questions/34716454/where-do-i-call-the-batchnormalization-function-in-keras>
@@ -50,6 +51,7 @@ import ast
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Const,
     Context,
     Edit,
@@ -62,7 +64,10 @@ from bnlint.api import (
     Span,
     SymbolV,
     TensorV,
+    Verdict,
+    constructs_a_norm,
     expects_an_error,
+    holds_the_class,
     report,
 )
 
@@ -154,3 +159,20 @@ def instance(program: Program, node: ast.AST | None, name: str, span: Span) -> F
         return None
     column = span.end_column - (1 if added else 0)
     return Fix("Make an instance", "safe", (Edit(Span(span.path, span.end_line, column, span.end_line, column), "()"),))
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Constructs the layer as the code does. It raises there, or where Keras gets the class, or whenever it is built."""
+    error = bench.raised(constructs_a_norm)
+    if error is not None:
+        return bench.decided(True, f"constructing it raises {bench.said(error)}")
+    error = bench.raised(holds_the_class, behind=True)
+    if error is not None:
+        return bench.decided(True, f"Keras is given the class and raises {bench.said(error)}")
+    layer = bench.made(bench.is_norm)[0]
+    if layer.built and layer.weights:
+        return bench.decided(False, "the layer is constructed and built")
+    errors = bench.build_errors(layer)
+    if errors:
+        return bench.decided(True, f"it cannot be built on an input of any rank from 2 to 5: {bench.said(errors[0])}")
+    return bench.decided(False, "the layer is constructed and can be built")

@@ -19,7 +19,7 @@ class Net(keras.Model):
     def __init__(self):
         super().__init__()
         self.conv1 = layers.Conv2D(32, 3, use_bias=False)
-        self.conv2 = layers.Conv2D(64, 3, use_bias=False)
+        self.conv2 = layers.Conv2D(32, 3, use_bias=False)
         self.norm = layers.BatchNormalization()  # BN104
 
     def call(self, x, training=None):
@@ -37,7 +37,7 @@ class Net(keras.Model):
     def __init__(self):
         super().__init__()
         self.conv1 = layers.Conv2D(32, 3, use_bias=False)
-        self.conv2 = layers.Conv2D(64, 3, use_bias=False)
+        self.conv2 = layers.Conv2D(32, 3, use_bias=False)
         self.norm1 = layers.BatchNormalization()
         self.norm2 = layers.BatchNormalization()
 
@@ -53,7 +53,11 @@ that takes several inputs, or the outputs of other models, as the halves of a si
 `pedantic = true`; layers that are shared one by one are reported always.
 
 ## Verify
-The mean of the batch against the moving mean, for each application: more than half a standard deviation confirms the finding.
+Runs the model in training mode on a few batches. Where the layer is applied to several tensors, and the statistics of the batches of one of them
+are more than half a standard deviation away from the moving ones (root mean square over the channels, of the difference in mean and of the
+one in deviation), and more than twice what they vary from batch to batch, the finding is confirmed. If they are not with the weights as initialised, gamma, beta
+and biases are drawn at random, as a training may leave them. So it is where Keras refuses the second tensor, for it has other channels. A layer that is applied to one tensor
+refutes it.
 
 ## References
 - <https://github.com/keras-team/keras/issues/8794>
@@ -65,7 +69,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, LayerV, Option, Options, Program, Related, Rule, Sharing, Span, report, sharings
+from bnlint.api import (
+    Bench,
+    Finding,
+    Inconclusive,
+    LayerV,
+    Option,
+    Options,
+    Program,
+    Related,
+    Rule,
+    Sharing,
+    Span,
+    Verdict,
+    refuses_its_input,
+    report,
+    sharings,
+)
 
 RULE = Rule(
     code="BN104",
@@ -99,3 +119,29 @@ def message(program: Program, norm: LayerV, sharing: Sharing) -> str:
         f"{name} normalizes {len(sharing.calls)} different tensors in one forward pass: its moving statistics are a mixture that fits "
         "none of them at inference; make a batch normalization for each"
     )
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Batch statistics against moving ones, for each application in a forward pass.
+
+    Half a standard deviation is far above what a batch of 16 leaves (a quarter in rank 2, less with positions), and enough to turn
+    what an activation does to a channel. Tensors that are alike in made-up data need not be so in the user's: no verdict.
+    """
+    error = bench.raised(refuses_its_input)
+    if error is not None:
+        return bench.decided(True, f"Keras refuses to apply it to a second tensor: {bench.said(error)}")
+    for stirred in (False, True):
+        found = [each for layer in bench.made(bench.is_norm)[:3] if (each := bench.sharing(layer, stirred)) is not None]
+        if not found:
+            raise Inconclusive("no model applies the layer", shape=True)
+        worst = max(found, key=lambda each: each.gap)
+        if all(each.tensors < 2 for each in found):
+            return bench.decided(False, "the layer is applied to one tensor in a forward pass", tensors=worst.tensors)
+        weights = ", gamma, beta and biases drawn at random" if stirred else ""
+        reason = (
+            f"it is applied to {worst.tensors} tensors, and the statistics of one are {worst.gap:.2g} standard deviations away "
+            f"from the moving ones{weights}"
+        )
+        if worst.gap > max(0.5, 2 * worst.noise):
+            return bench.decided(True, reason, gap=worst.gap, noise=worst.noise, tensors=worst.tensors)
+    raise Inconclusive(reason)

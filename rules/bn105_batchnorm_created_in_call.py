@@ -49,7 +49,8 @@ Silent for `__init__`, `build`, functions that build models, and objects that ar
 tests that expect an error.
 
 ## Verify
-Counts the layers that are made while two batches run: more than none confirms the finding.
+Runs each model on two batches (its own `train_step` in a `fit`, a function that is no builder twice) and counts the layers that are made at the
+place: more than none confirms the finding, as does Keras's refusal to give a built layer another one there.
 
 ## References
 - <https://github.com/tensorflow/tensorflow/issues/27120>
@@ -61,7 +62,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, LayerV, Program, Rule, RunTime, Span, expects_an_error, made_at_run_time, report
+from bnlint.api import (
+    Bench,
+    Finding,
+    LayerV,
+    Program,
+    Rule,
+    RunTime,
+    Span,
+    Verdict,
+    adds_state,
+    expects_an_error,
+    made_at_run_time,
+    report,
+)
 
 RULE = Rule(code="BN105", name="batchnorm-created-in-call", severity="error", supersedes=("BN107",))
 
@@ -88,3 +102,13 @@ def message(program: Program, layer: LayerV, made: RunTime) -> str:
     return (
         f"{name} is made anew whenever {made.where} runs: it never trains and is not saved, or Keras raises; make it in __init__"
     )
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Counts the layers made at the place while two batches run; all layers of a model are made before its first one."""
+    error = bench.raised(adds_state)
+    made = 0 if error is not None else bench.made_in_runs()
+    error = error or bench.raised(adds_state)
+    if error is not None:
+        return bench.decided(True, f"Keras raises when the layer is made while the model runs: {bench.said(error)}")
+    return bench.decided(made > 0, f"{made} layers are made here while two batches run", layers=made)

@@ -68,7 +68,7 @@ are tracked by Keras 3 only, `tf.Module` objects by Keras 2 only. Silent where s
 are collected by hand, and for models that are bound to a global name.
 
 ## Verify
-The weights of the layer are, or are not, in `model.weights` after a forward pass.
+Calls the model once: the finding is confirmed where it calls the layers made at the place, and none of their weights is in `model.weights`.
 
 ## References
 - <https://github.com/tensorflow/tensorflow/issues/36848>
@@ -79,7 +79,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, LayerV, Program, Related, Rule, report, untracked
+from bnlint.api import (
+    Bench,
+    Finding,
+    Inconclusive,
+    LayerV,
+    Program,
+    Related,
+    Rule,
+    Verdict,
+    report,
+    untracked,
+)
 
 RULE = Rule(code="BN107", name="untracked-batchnorm", severity="error")
 
@@ -102,3 +113,13 @@ def message(program: Program, layer: LayerV, owner: LayerV) -> str:
         f"{name} is called by {program.name(owner)} but is not among its layers: it does not train and is not saved; keep it in "
         "an attribute of a layer or model, or make the object that holds it a Layer"
     )
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Whether the weights of the layers that a forward pass uses are among those of the model."""
+    counts = [count for each in bench.made() if (count := bench.tracked(each)) is not None]
+    if not counts:
+        raise Inconclusive("no model calls a layer that is made at this place")
+    tracked, own, all_weights = max(counts)
+    reason = f"{tracked} of its {own} weights are among the {all_weights} of the model that calls it"
+    return bench.decided(tracked == 0, reason, tracked=tracked, weights=own)

@@ -65,7 +65,10 @@ from them or whose names have one word of {names: kept} and one of {names: momen
 a weight or an axis is not known, for layers that only apply fixed statistics, and for weights that other code in the class assigns.
 
 ## Verify
-Calls the layer in training mode: statistics that do not move, or are among the trainable weights, confirm the finding.
+Calls the layer. A weight that a call in training mode moves by more than 1e-7 is a statistic: that it is among the trainable weights confirms the first
+fault. Weights that change the outputs in inference and not in training are the statistics that `call` has to move; and the output of a sample in inference must
+not change by more than 1e-4 of its scale with the others in its batch. Where the means of the training outputs over the batch are the same at every place
+(to 1e-3 of the outputs' spread), each place was normalised by itself.
 
 ## References
 - <https://keras.io/guides/making_new_layers_and_models_via_subclassing/>
@@ -79,6 +82,7 @@ import ast
 from collections.abc import Iterator
 
 from bnlint.api import (
+    Bench,
     Edit,
     Finding,
     Fix,
@@ -87,6 +91,7 @@ from bnlint.api import (
     Program,
     Rule,
     Span,
+    Verdict,
     call_of_class,
     own_normalizations,
     report,
@@ -153,3 +158,11 @@ def fix(weight: OwnWeight) -> Fix | None:
     else:
         edit = with_keyword(source, call, "trainable=False")
     return Fix("Pass trainable=False", "unsafe", (edit,)) if edit is not None else None
+
+
+def experiment(bench: Bench) -> Verdict:
+    """What one call of the layer does to its weights and outputs; which of it counts depends on where the finding stands.
+
+    Untouched weights stay equal bit for bit; for the other thresholds see ``own_normalization``.
+    """
+    return bench.own_normalization()

@@ -20,7 +20,9 @@ from bnlint.verify.jobs import Environment, Job, Question, verdict_from_json
 Measure = Callable[[str, str, int, str], Verdict]
 RULES = [each for each in load().values() if each.experiment]
 
-KERAS_2_TOO: frozenset[str] = frozenset({"BN301", "BN502", "BN503", "BN504"})
+KERAS_2_TOO: frozenset[str] = frozenset(
+    {"BN101", "BN102", "BN103", "BN104", "BN105", "BN107", "BN301", "BN502", "BN503", "BN504", "BN604"}
+)
 """Rules whose examples mean the same in both generations; the others are decided in the one that the rule is about."""
 ONLY_KERAS_2: frozenset[str] = frozenset()
 

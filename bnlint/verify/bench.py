@@ -12,6 +12,8 @@ from bnlint.finding import Span, Status, Verdict
 from bnlint.verify.methods import EVALUATION, TRAINING
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from bnlint.verify.expressions import Written
     from bnlint.verify.jobs import Question
     from bnlint.verify.making import Making
@@ -19,12 +21,17 @@ if TYPE_CHECKING:
     from bnlint.verify.observing import Observer
     from bnlint.verify.recorder import Flags, Happening, LayerCall
     from bnlint.verify.repeats import Repeats
+    from bnlint.verify.sharing import Sharing
     from bnlint.verify.single import Single
     from bnlint.verify.stage import Stage
 
 
 STILL = 1e-7
 """What has moved by less has not moved: untouched weights are equal bit by bit, and a float32 of the size of 1 moves by 1.2e-7 at least."""
+
+
+_MOST_LAYERS = 6
+"""Layers made at one place are alike: it is enough to look at some."""
 
 
 class Inconclusive(Exception):
@@ -169,7 +176,107 @@ class Bench:
                 return failure.error
         return None
 
+    def raised(self, test: Callable[[FrameType], bool], behind: bool = False) -> BaseException | None:
+        """What was raised in the lines of the place or a related one, having passed a frame of a library of which something is true.
+
+        ``behind``: also what was raised elsewhere after the code had come to the place.
+        """
+        from bnlint.verify.places import overlaps
+        from bnlint.verify.raised import passed
+
+        lines = [Span(each.path, each.line, 1, each.end_line + 1, 1) for each in (self.span, *self.question.related)]
+        for failure in self.recording.failures:
+            near = any(overlaps(place, span) for place in failure.places for span in lines)
+            later = behind and self.reached and failure.time > self.reached[0]
+            if (near or later) and passed(failure.error, test):
+                return failure.error
+        return None
+
+    @staticmethod
+    def said(error: BaseException) -> str:
+        """An exception in one line; of one that Keras tells about in another, the inner one."""
+        text = " ".join(str(error).rpartition("Error encountered:")[2].split())
+        return f"{type(error).__name__}: {text[:160]}"
+
     # Layers
+
+    def made_in_runs(self) -> int:
+        """How many layers are made at the place while two batches run; raises Inconclusive where not all that may make some was run."""
+        from bnlint.verify.reruns import made_in_runs
+
+        return made_in_runs(self)
+
+    def tracked(self, layer: Any) -> tuple[int, int, int] | None:
+        """How many of a layer's weights are in the model that calls it, of how many, and how many that has; None if none does."""
+        from bnlint.verify.reruns import tracked
+
+        return tracked(self, layer)
+
+    def own_normalization(self) -> Verdict:
+        """Whether a batch normalization written by hand has the fault of the place; raises Inconclusive."""
+        from bnlint.verify.own_norms import verdict_on
+
+        confirmed, reason, measured = verdict_on(self)
+        return self.decided(confirmed, reason, **measured)
+
+    def updates_when_recomputed(self) -> float | None:
+        """How far a step moves the statistics in a function recomputed at the place, in forward passes; None where it has none."""
+        from bnlint.verify.recomputed import recomputed_at, updates
+
+        known = recomputed_at(self)
+        if not known:
+            raise Inconclusive("no function that is recomputed because of this place is called")
+        found = [each for again in known if (each := updates(self, again)) is not None]
+        return max(found, default=None)
+
+    def fit_error(self, words: str) -> str:
+        """What a compiled ``fit`` of a model with a layer made at the place raises, which has some words in it; else Inconclusive."""
+        layers = [each for span in (self.span, *self.question.related) for each in self._made_in_lines(span)]
+        if not layers:
+            self.since()
+            raise Inconclusive("no layer is made at this place")
+        try:
+            with self.trainer.traced():
+                self.fit(self.model_of(layers[0]))
+        except Inconclusive as error:
+            if words in str(error):
+                return str(error)
+            raise
+        raise Inconclusive("a fit works")
+
+    def _made_in_lines(self, span: Span) -> list[Any]:
+        from bnlint.verify.places import overlaps
+
+        lines = Span(span.path, span.line, 1, span.end_line + 1, 1)
+        made = self.recording.constructions
+        return [
+            each.instance for each in made if any(overlaps(place, lines) for place in each.stack) and self.is_norm(each.instance)
+        ]
+
+    def sharing(self, layer: Any, stirred: bool = False) -> Sharing | None:
+        """What forward passes in training mode do to a normalization; None where no model applies it."""
+        from bnlint.verify.sharing import sharing_of
+
+        return sharing_of(self, layer, stirred)
+
+    @staticmethod
+    def build_errors(layer: Any) -> list[Exception]:
+        """What building a layer raises on inputs of each rank from 2 to 5; empty where it can be built on one."""
+        from bnlint.verify.reruns import build_errors
+
+        return build_errors(layer)
+
+    def used(self, layers: list[Any]) -> Verdict:
+        """Whether what the models give depends on layers: confirmed where it does for none, refuted where it does for one."""
+        from bnlint.verify.usage import Undecided, use_of
+
+        try:
+            uses = [use_of(self.stage, each) for each in layers[:_MOST_LAYERS]]
+        except Undecided as error:
+            raise Inconclusive(str(error), error.shape) from error
+        used = next((each for each in uses if each.used), None)
+        change = max(each.change for each in uses)
+        return self.decided(used is None, (used or uses[0]).reason, change=change, layers=len(uses))
 
     def made(self, accept: Callable[[Any], bool] = lambda instance: True, span: Span | None = None) -> list[Any]:
         """The accepted layers constructed at the place; raises Inconclusive if there are none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -95,14 +96,24 @@ def _definitions(tree: ast.Module, span: Span) -> Iterator[tuple[Any, str]]:
     """The top-level definition around a span, with the method, and the definitions that use it, users of users last."""
     top = [each for each in tree.body for each in _top_level(each)]
     around = next((each for each in top if each.lineno <= span.line <= (each.end_lineno or 0)), None)
-    if around is None:
-        return
     method = ""
+    if around is None:
+        statement = next((each for each in tree.body if each.lineno <= span.line <= (each.end_lineno or 0)), None)
+        fresh = [
+            each.id for each in ast.walk(statement or tree) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        ]
+        yield from _users_of(top, fresh if statement else [])
+        return
     if isinstance(around, ast.ClassDef):
         inner = [each for each in around.body if isinstance(each, ast.FunctionDef)]
         method = next((each.name for each in inner if each.lineno <= span.line <= (each.end_lineno or 0)), "")
     yield around, method
-    known, fresh = {around.name}, [around.name]
+    yield from _users_of(top, [around.name])
+
+
+def _users_of(top: list[Any], names: list[str]) -> Iterator[tuple[Any, str]]:
+    """The definitions that use names, directly or through each other."""
+    known, fresh = set(names), list(names)
     while fresh:
         name = fresh.pop(0)
         for each in top:
@@ -176,21 +187,29 @@ def _choices(definition: Any) -> Iterator[dict[str, Any]]:
             return
 
 
-def call_entry(stage: Stage, entry: Entry) -> None:
-    """Call an entry and bring what it makes to life."""
+def call_entry(stage: Stage, entry: Entry) -> Any:
+    """Call an entry and bring what it makes to life; gives what it gave, that of a method where the place is in one."""
     target = stage.namespace.get(entry.name)
     if target is None:
         raise NameError(f"{entry.name} is not defined when the module has run")
     result = _called(stage, target, entry.arguments)
-    _enliven(stage, result)
+    try:
+        _enliven(stage, result)
+    except Exception as error:
+        if not is_layer(result) or is_model(result) or not re.search("values to unpack|Iterating over a symbolic", str(error)):
+            raise
+        result = _called(stage, target, entry.arguments)
+        _enliven(stage, result, inputs=2)
     if not entry.within or not isinstance(target, type):
-        return
+        return result
     if not is_layer(result):
-        _call_method(stage, result, entry.within)
-    elif is_model(result) and entry.within in ("train_step", "test_step"):
+        return _call_method(stage, result, entry.within)
+    if is_model(result) and entry.within in ("train_step", "test_step"):
         stage.train(result, entry.within)
     elif entry.within not in _OF_KERAS:
-        _enliven(stage, _called(stage, getattr(result, entry.within), {}))
+        result = _called(stage, getattr(result, entry.within), {})
+        _enliven(stage, result)
+    return result
 
 
 def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
@@ -306,8 +325,8 @@ class Options:
         return default
 
 
-def _enliven(stage: Stage, result: Any) -> None:
-    """Make a model of a function's tensors, call the layers and models that it returns."""
+def _enliven(stage: Stage, result: Any, inputs: int = 1) -> None:
+    """Make a model of a function's tensors, call the layers (on a list of several inputs) and models that it returns."""
     if is_symbolic(result) or (isinstance(result, (list, tuple)) and result and all(map(is_symbolic, result))):
         _model_of_tensors(stage, result)
         return
@@ -321,8 +340,9 @@ def _enliven(stage: Stage, result: Any) -> None:
 
             stage.used_shape = True
             module = keras if keras_of(layer) is keras else keras_of(layer)
-            tensor = module.Input(stage.shape)
-            stage.extra.append(module.Model(tensor, layer(tensor)))
+            tensors = [module.Input(stage.shape) for _ in range(inputs)]
+            given = tensors if inputs > 1 else tensors[0]
+            stage.extra.append(module.Model(given, layer(given)))
 
 
 def _model_of_tensors(stage: Stage, tensors: Any) -> None:
@@ -340,12 +360,14 @@ def keras_of_tensor(tensor: Any) -> Any:
     return sys.modules["tf_keras" if type(tensor).__module__.startswith("tf_keras") else "keras"]
 
 
-def _call_method(stage: Stage, instance: Any, name: str) -> None:
+def _call_method(stage: Stage, instance: Any, name: str) -> Any:
     """Call the method that holds the place, the class's builders first where it has any."""
     if name == "__init__":
-        return
+        return instance
     for builder in _BUILDERS:
         method = getattr(instance, builder, None)
         if builder != name and callable(method) and not stage.models():
             _enliven(stage, _called(stage, method, {}))
-    _enliven(stage, _called(stage, getattr(instance, name), {}))
+    result = _called(stage, getattr(instance, name), {})
+    _enliven(stage, result)
+    return result

@@ -40,6 +40,10 @@ _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
         lambda: 8,
     ),
     (r"(vocab(ulary)?|max_?(features|words|tokens))(_?size)?", lambda: 100),
+    (
+        r"((hidden|layer|block|stage)_?)?(widths|dims|sizes|depths)|hidden_(units|layers)|(units|filters|channels)_list",
+        lambda: (16, 16),
+    ),
     (r"kernel(_?size)?s?|ks|filter_?size|conv_?size|ksize", lambda: 3),
     (r"strides?|s|dilation(_rate)?s?|scale|expansion|alpha|multiplier|ratio|groups|cardinality", lambda: 1),
     (r"pad(ding)?", lambda: "same"),

@@ -43,6 +43,12 @@ def has_call(model: Any) -> bool:
     return owner is not None and not any(owner in (each.layers.Layer, each.Model) for each in kerases())
 
 
+def is_graph(model: Any) -> bool:
+    """Whether a model is made of a graph's inputs and outputs."""
+    names = {each.__name__ for each in type(model).__mro__}
+    return "Functional" in names and "Sequential" not in names
+
+
 def is_norm(value: Any) -> bool:
     """Whether a layer is Keras's batch normalization or a subclass of it."""
     return any(isinstance(value, each.layers.BatchNormalization) for each in kerases())

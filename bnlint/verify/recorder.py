@@ -27,11 +27,12 @@ _WRAPPERS = ("__call__", "error_handler")
 
 @dataclass(eq=False)
 class Construction:
-    """A layer or model and the places, innermost first, that it was made at."""
+    """A layer or model and the places, innermost first, that it was made at; ``during`` are the layers in whose calls that was."""
 
     instance: Any
     stack: tuple[Place, ...]
     time: int
+    during: tuple[Any, ...] = ()
 
 
 @dataclass(eq=False)
@@ -95,6 +96,16 @@ class Failure:
     time: int
 
 
+@dataclass(eq=False)
+class Recomputed:
+    """A function that is computed again for the gradient, what runs it so, and the arguments of its latest call."""
+
+    function: Callable[..., Any]
+    wrapped: Callable[..., Any]
+    stack: tuple[Place, ...]
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+
+
 @dataclass
 class Recording:
     """Everything seen while a stage ran, in the order of ``time``."""
@@ -103,6 +114,8 @@ class Recording:
     calls: list[LayerCall] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    variables: list[tuple[Any, tuple[Place, ...]]] = field(default_factory=list)
+    recomputed: list[Recomputed] = field(default_factory=list)
     reached: dict[int, list[int]] = field(default_factory=dict)
     scopes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -166,7 +179,9 @@ class Recorder:
         def __new__(cls: Any, *args: Any, **kwargs: Any) -> Any:
             instance = original(cls, *args, **kwargs)
             if not self._paused and len(recording.constructions) < _MOST and isinstance(instance, layer):
-                recording.constructions.append(Construction(instance, user_stack(2), recording.tick()))
+                recording.constructions.append(
+                    Construction(instance, user_stack(2), recording.tick(), tuple(each.layer for each in self._active))
+                )
             return instance
 
         return staticmethod(__new__)

@@ -37,11 +37,17 @@ class Runs:
         """Runs of the module alone, then through the functions and classes that lead to the place.
 
         Each with whether it is the whole of the code that concerns the place. A run whose success may hang on the shape of its
-        input is made again with others; so is one that needs more after all.
+        input is made again with others, once all ways have had the likeliest; so is one that needs more after all.
         """
         runs, started = 0, monotonic()
-        for script, entry, whole in _ways(self.job, question):
-            for shape in shapes_to_try([*shapes_in(self.job.text), *shapes_in(script.text)]):
+        ways = [(script, entry, whole, self._shapes(script)) for script, entry, whole in _ways(self.job, question)]
+        while ways:
+            for way in list(ways):
+                script, entry, whole, shapes = way
+                shape = next(shapes, None)
+                if shape is None:
+                    ways.remove(way)
+                    continue
                 stage = self._run(script, shape, entry, needs)
                 yield stage, whole
                 while stage.again:
@@ -51,7 +57,11 @@ class Runs:
                 if runs >= _MOST_RUNS or monotonic() - started > _MOST_SECONDS:
                     return
                 if not stage.used_shape:
-                    break
+                    ways.remove(way)
+
+    def _shapes(self, script: Script) -> Iterator[tuple[int, ...]]:
+        """The shapes of one sample to be tried where the code does not say what it takes."""
+        return shapes_to_try([*shapes_in(self.job.text), *shapes_in(script.text)])
 
     def _run(self, script: Script, shape: tuple[int, ...], entry: Entry | None, needs: Needs) -> Stage:
         """A run, or one of the last again where it is the same and no experiment has changed what it left."""

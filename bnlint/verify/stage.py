@@ -13,12 +13,13 @@ from bnlint.verify import patches
 from bnlint.verify.entries import Entry, call_entry
 from bnlint.verify.jobs import Job, Script
 from bnlint.verify.loading import load, project
-from bnlint.verify.objects import is_layer, is_model, is_norm, kerases, layers_of
+from bnlint.verify.objects import is_graph, is_layer, is_model, is_norm, keras_of, kerases, layers_of
 from bnlint.verify.places import user_stack
 from bnlint.verify.recorder import Happening, LayerCall, Recorder, Recording
 from bnlint.verify.runtime import Runtime
 from bnlint.verify.settings import reset
 from bnlint.verify.synthetic import input_tensors, leaves, mapped, numpy_of, sample
+from bnlint.verify.tensorflow_records import recorded
 from bnlint.verify.training import Trainer, Untrainable, eager
 from bnlint.verify.words import raised
 
@@ -48,17 +49,21 @@ class Stage:
         self.recorders: list[Recorder] = []
         self._left: list[object] = []
         self.extra: list[Any] = []
+        self.entry: Entry | None = None
+        self.result: Any = None
 
     # Running
 
     def run(self, entry: Entry | None) -> None:
         """Run the module, then the entry; what goes wrong is in ``problem`` and in the recording's failures."""
         reset()
+        self.entry = entry
         with self._recording():
             try:
                 self.namespace = load(self.job, self.script)
                 if entry is not None:
-                    call_entry(self, entry)
+                    self.result = call_entry(self, entry)
+                self._call_models()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code may raise anything
                 self.problem = raised(error)
                 self.recording.failures.append(_failure(error, self.recording))
@@ -86,11 +91,59 @@ class Stage:
             state.append(getattr(model, "optimizer", None) and id(model.optimizer))
         return state
 
+    def _call_models(self) -> None:
+        """Models that nothing has called are called once, so that their layers are made and seen."""
+        for model in self.own_models():
+            if not model.built:
+                try:
+                    self.trainer.built(model)
+                except Untrainable as error:
+                    self.used_shape = True
+                    self.recording.failures.append(_failure(error.__cause__ or error, self.recording))
+        for layer in self._loose_layers():
+            self._extend(layer)
+
+    def _loose_layers(self) -> list[Any]:
+        """The outermost layers that were called and are in no model."""
+        called = {id(each.layer): each.layer for each in self.recording.calls if not is_model(each.layer)}
+        held = {id(inner) for model in self.models() for inner in layers_of(model)}
+        loose = [each for each in called.values() if id(each) not in held]
+        inner = {id(part) for each in loose for part in layers_of(each) if part is not each}
+        return [each for each in loose if id(each) not in inner and len(layers_of(each)) > 1]
+
+    def _extend(self, layer: Any) -> None:
+        """Make a model of a layer that was called on something."""
+        call = next(each for each in self.recording.calls if each.layer is layer)
+        keras = keras_of(layer)
+        with self.quiet():
+            try:
+                inputs = mapped(list(call.arguments), lambda each: keras.Input(tuple(each.shape)[1:], dtype=_dtype(each)))
+                outputs = layer(*inputs, **{k: v for k, v in call.keywords.items() if k != "training"})
+                self.extra.append(keras.Model(leaves(inputs), outputs))
+            except Exception:  # noqa: BLE001 - whatever it was called on, a graph has none of it
+                return
+
+    @contextmanager
+    def watched(self) -> Iterator[Recording]:
+        """A record of its own while the block runs models again, eagerly."""
+        recording = Recording()
+        with ExitStack() as stack:
+            stack.enter_context(eager())
+            stack.enter_context(recorded(recording))
+            for keras in kerases():
+                stack.enter_context(Recorder(keras, recording, {}).installed())
+            yield recording
+
+    def repeated(self) -> Any:
+        """What the entry gives when it is called once more."""
+        return call_entry(self, self.entry) if self.entry is not None else None
+
     @contextmanager
     def _recording(self) -> Iterator[None]:
         with ExitStack() as stack:
             stack.enter_context(patches.in_place(self.recording.note, self.whole, self._weights_loaded))
             stack.enter_context(eager())
+            stack.enter_context(recorded(self.recording))
             stack.enter_context(project(self.job, self.script, self.runtime))
             for keras in kerases():
                 keras.utils.set_random_seed(1)
@@ -135,9 +188,20 @@ class Stage:
 
     # What is alive
 
+    def own_models(self) -> list[Any]:
+        """The models that stand on their own: the outermost ones, and those that a graph defines, whatever else they are part of."""
+        made = self.models()
+        inner = {id(layer) for model in made for layer in layers_of(model) if layer is not model}
+        return [each for each in made if id(each) not in inner or is_graph(each)]
+
     def models(self) -> list[Any]:
-        """The models made, outermost first: those that are in no other, the latest of them first."""
-        made = [each.instance for each in self.recording.constructions if is_model(each.instance)] + self.extra
+        """The models made, outermost first: those that are in no other, the latest of them first.
+
+        Those that were made while a layer ran are its own affair.
+        """
+        made = [
+            each.instance for each in self.recording.constructions if is_model(each.instance) and not each.during
+        ] + self.extra
         inner = {id(layer) for model in made for layer in layers_of(model) if layer is not model}
         outer = [model for model in made if id(model) not in inner]
         return [*reversed(outer), *(model for model in reversed(made) if id(model) in inner)]
@@ -207,3 +271,7 @@ def _failure(error: BaseException, recording: Recording) -> Any:
     from bnlint.verify.recorder import Failure
 
     return Failure(error, trace_places(error), recording.tick())
+
+
+def _dtype(tensor: Any) -> str:
+    return str(getattr(tensor.dtype, "name", tensor.dtype))

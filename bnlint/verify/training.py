@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from bnlint.verify.callbacks import driven
-from bnlint.verify.objects import Snapshot, has_call, is_model, is_norm, keras_of, layers_of
+from bnlint.verify.objects import Snapshot, has_call, is_model, is_norm, keras_of, kerases, layers_of
 from bnlint.verify.plans import planned
 from bnlint.verify.recorder import Flags, Happening
 from bnlint.verify.runtime import MISSING
@@ -85,8 +86,23 @@ class Trainer:
                     f"the model cannot be called on an input of shape {self.shape}: {_said(error)}", True
                 ) from error
         except Exception as error:
+            if self._takes_several(model, error):
+                return model
             raise Untrainable(f"the model cannot be called on an input of shape {self.shape}: {_said(error)}", True) from error
         return model
+
+    def _takes_several(self, model: Any, error: Exception) -> bool:
+        """Whether a model that unpacks its input can be called on as many as it wants; they are kept as its data."""
+        wanted = re.search(r"(?:too many|not enough) values to unpack \(expected (\d)", str(error))
+        if not wanted or id(model) in self.known:
+            return False
+        shape = self.shape[:1] * 2 if len(self.shape) == 2 else self.shape  # nodes and their adjacency fit each other then
+        rng = np.random.default_rng(SEED)
+        inputs = [sample((batch_size_for(shape), *shape), "float32", rng) for _ in range(int(wanted[1]))]
+        with suppress(Exception):  # whatever it is, the model does not take it
+            model(inputs)
+            self.known[id(model)] = (inputs, None)
+        return id(model) in self.known
 
     # Training
 
@@ -286,6 +302,10 @@ def eager(switch: bool = True) -> Iterator[None]:
     if tensorflow is None:
         yield
         return
+    tensorflow.debugging.disable_traceback_filtering()  # the frames in Keras tell what an exception is about
+    for keras in kerases():
+        if disable := getattr(getattr(keras, "config", None), "disable_traceback_filtering", None):
+            disable()
     before = tensorflow.config.functions_run_eagerly()
     tensorflow.config.run_functions_eagerly(switch)
     try:
