@@ -64,7 +64,9 @@ the project's own is known by the words of its name: {names: losses of classifie
 classifier; {names: losses of regressors} for a regressor.
 
 ## Verify
-The range and the sums of the outputs: probabilities outside 0 and 1 confirm the finding.
+Follows the layer's output into the model's, in training mode. Where an output is what the layer gives, or an activation of it, and nothing else, the finding is
+confirmed by numbers outside 0 and 1 that were probabilities before, or by means that stay the same (to 1 % of a standard deviation)
+when the layer's input is doubled and shifted. It is refuted where layers with weights follow.
 
 ## References
 - <https://stackoverflow.com/questions/34716454/where-do-i-call-the-batchnormalization-function-in-keras>
@@ -76,7 +78,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Finding, Fix, LayerV, OutputNorm, Program, Related, Rule, Severity, Span, output_norms, removal, report
+from bnlint.api import (
+    Bench,
+    Finding,
+    Fix,
+    Inconclusive,
+    LayerV,
+    OutputNorm,
+    Program,
+    Related,
+    Rule,
+    Severity,
+    Span,
+    Verdict,
+    output_norms,
+    removal,
+    report,
+)
 
 RULE = Rule(code="BN303", name="batchnorm-on-output", severity="error", fix="unsafe")
 WORST: tuple[Severity, ...] = ("error", "warning", "info")
@@ -126,3 +144,32 @@ def fault(program: Program, found: OutputNorm) -> str:
 def fix(norm: LayerV) -> Fix | None:
     edits = removal(norm)
     return Fix("Remove the normalization", "unsafe", edits) if edits else None
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Compares the model's outputs with the layer's, in training mode, and looks how they follow the layer's input.
+
+    The output must be the layer's own, or an activation of it, to 1e-4 of its scale; that what follows has weights is seen from
+    their inputs, which change with the layer's output. Batch statistics
+    keep the means of its outputs to rounding, so that 0.01 is far above the noise, and far below what is without them.
+    """
+    for norm in bench.made(bench.is_norm):
+        role = bench.observer.output_role(bench.model_of(norm), norm)
+        if role is None or role.activation is None:
+            continue
+        measured = {"lowest": role.lowest, "highest": role.highest, "shift": role.shift}
+        of = f"the {role.activation} of this layer's output" if role.activation else "this layer's output"
+        if role.probabilities and not role.activation and (role.lowest < -0.01 or role.highest > 1.01):
+            text = f"probabilities go in, and the model's output lies between {role.lowest:.2f} and {role.highest:.2f}"
+            return bench.decided(True, text, **measured)
+        text = (
+            f"the model's output is {of}; with its input doubled and shifted by 5 standard deviations, the means of what it gives "
+            f"move by {role.shift:.0e} standard deviations"
+        )
+        return bench.decided(role.shift < 0.01, text, **measured)
+    if role is None:
+        raise Inconclusive("the model does not run the layer")
+    if role.behind:
+        names = ", ".join(role.behind[:3])
+        return bench.decided(False, f"the model's output is none of this layer's: layers with weights follow it ({names})")
+    raise Inconclusive("what is between this layer and the model's output is not known")

@@ -44,7 +44,8 @@ Permute, Reshape and whatever is not known; where the axis is not known, or wher
 code in sight deals with `image_data_format`, or the input has the shape of a picture with its channels first, such as (3, 224, 224).
 
 ## Verify
-Compares the length of gamma with the number of channels.
+Compares the axis that the layer keeps apart with the channel axis, by its `data_format`, of the layer that its input comes from, and the length of its statistics with the number
+of channels. Another axis confirms the finding, the same one refutes it.
 
 ## References
 - <https://keras.io/api/layers/normalization_layers/batch_normalization/>
@@ -55,7 +56,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Call, Edit, Finding, Fix, LayerV, Program, Related, Rule, Span, TensorV, report
+from bnlint.api import (
+    Bench,
+    Call,
+    Edit,
+    Finding,
+    Fix,
+    Inconclusive,
+    LayerV,
+    Program,
+    Related,
+    Rule,
+    Span,
+    TensorV,
+    Verdict,
+    report,
+)
 
 RULE = Rule(code="BN305", name="axis-mismatch", severity="error", fix="unsafe")
 SETTLES = frozenset({"conv", "conv_transpose", "depthwise_conv", "separable_conv", "pool", "upsample", "crop", "pad"})
@@ -158,3 +174,20 @@ def data_format(program: Program, layer: LayerV) -> str | None:
     if type(given) is str:
         return {"th": "channels_first", "tf": "channels_last"}.get(given, given)
     return "channels_last" if given is None and not program.mentions("image_data_format", "image_dim_ordering") else None
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Compares the layer's axis with the channel axis of the layer with a data format that its input was made by.
+
+    Lengths are told beside it: where a picture is as high as it has channels, only the axis shows the mistake.
+    """
+    found = [layout for norm in bench.made(bench.is_norm) for layout in bench.observer.layouts(norm)]
+    if not found:
+        raise Inconclusive("no layer with a data format is known to feed this one", shape=True)
+    wrong = [each for each in found if each.channel_axis not in each.axes]
+    layout = (wrong or found)[0]
+    text = (
+        f"it has {layout.length} means, for axis {layout.axes[0]}; {layout.source} has {layout.channels} channels, "
+        f"on axis {layout.channel_axis}"
+    )
+    return bench.decided(bool(wrong), text, length=layout.length, channels=layout.channels)

@@ -45,7 +45,9 @@ Silent under Keras 2, where the normalizations inside are or may be frozen, wher
 with weights from elsewhere that nothing in sight trains. What a model or layer holds must be known.
 
 ## Verify
-Compares the means of each time step in training and in inference.
+Gives the layer a sequence in which each step lies three standard deviations above the one before, until its moving statistics have settled, and compares the mean
+output of each step in training and in inference. More than half a standard deviation between them confirms the finding, less than
+a tenth refutes it.
 
 ## References
 - <https://github.com/tensorflow/tensorflow/issues/30109>
@@ -56,7 +58,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bnlint.api import Call, Edit, Finding, Fix, LayerV, ModelV, Program, Related, Rule, Span, report
+from bnlint.api import (
+    Bench,
+    Call,
+    Edit,
+    Finding,
+    Fix,
+    Inconclusive,
+    LayerV,
+    ModelV,
+    Program,
+    Related,
+    Rule,
+    Span,
+    Verdict,
+    report,
+)
 
 RULE = Rule(code="BN307", name="timedistributed-batchnorm", severity="warning", fix="unsafe")
 
@@ -124,3 +141,23 @@ def fix(program: Program, layer: LayerV, instances: list[LayerV]) -> Fix | None:
 
 def within(inner: Span, outer: Span) -> bool:
     return inner.path == outer.path and outer[1:3] <= inner[1:3] and inner[3:5] <= outer[3:5]
+
+
+def experiment(bench: Bench) -> Verdict:
+    """Compares each step's mean output in training with that in inference, on a sequence whose steps differ.
+
+    Where all steps share their statistics, the moving statistics settle at those of the batch, and both modes give the same to
+    rounding; where each step has its own, the mixture leaves the steps as far apart as they were.
+    """
+    layers = bench.made(lambda layer: bench.is_norm(layer) or hasattr(layer, "layer"))
+    if not any(map(bench.observer.holds_norm, layers)):
+        return bench.decided(False, "the layer holds no batch normalization")
+    layers = [each for each in layers if bench.observer.holds_norm(each)]
+    gaps = [found for layer in layers if (found := bench.observer.step_gap(bench.model_of(layer), layer)) is not None]
+    if not gaps:
+        raise Inconclusive("the model does not run the layer on a sequence", shape=True)
+    gap, apart = max(gaps)
+    text = f"the mean outputs of a step in training and in inference are {gap:.2g} standard deviations apart"
+    if 0.1 <= gap <= 0.5:
+        raise Inconclusive(text)
+    return bench.decided(gap > 0.5, text, gap=gap, apart=apart)

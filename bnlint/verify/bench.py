@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bnlint.verify.repeats import Repeats
     from bnlint.verify.sharing import Sharing
     from bnlint.verify.single import Single
+    from bnlint.verify.sizes import Sizes
     from bnlint.verify.stage import Stage
 
 
@@ -144,6 +145,13 @@ class Bench:
         from bnlint.verify.making import Making
 
         return Making(self)
+
+    @property
+    def sizes(self) -> Sizes:
+        """On how much data the code at the place trains."""
+        from bnlint.verify.sizes import Sizes
+
+        return Sizes(self)
 
     @property
     def observer(self) -> Observer:

@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,10 @@ from bnlint.verify import guesses
 from bnlint.verify.handed_on import model_given
 from bnlint.verify.instrument import training_functions
 from bnlint.verify.made_up import iterated, single, unpacked
-from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of
+from bnlint.verify.methods import TRAINING
+from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of, kerases
+from bnlint.verify.synthetic import numpy_of
+from bnlint.verify.training import Untrainable
 
 if TYPE_CHECKING:
     from bnlint.verify.stage import Stage
@@ -192,22 +196,27 @@ def call_entry(stage: Stage, entry: Entry) -> Any:
     target = stage.namespace.get(entry.name)
     if target is None:
         raise NameError(f"{entry.name} is not defined when the module has run")
-    result = _called(stage, target, entry.arguments)
+    method = entry.within if isinstance(target, type) and entry.within not in _OF_KERAS else ""
+    known = [each.instance for each in stage.recording.constructions if method and type(each.instance) is target]
+    result = known[-1] if known else _called(stage, target, entry.arguments)
     try:
         _enliven(stage, result)
+    except Untrainable:  # a model that is trained by methods of its own need not be callable
+        if not method:
+            raise
     except Exception as error:
         if not is_layer(result) or is_model(result) or not re.search("values to unpack|Iterating over a symbolic", str(error)):
             raise
         result = _called(stage, target, entry.arguments)
         _enliven(stage, result, inputs=2)
-    if not entry.within or not isinstance(target, type):
+    if not method:
         return result
     if not is_layer(result):
-        return _call_method(stage, result, entry.within)
-    if is_model(result) and entry.within in ("train_step", "test_step"):
-        stage.train(result, entry.within)
-    elif entry.within not in _OF_KERAS:
-        result = _called(stage, getattr(result, entry.within), {})
+        return _call_method(stage, result, method)
+    if is_model(result) and method in ("train_step", "test_step"):
+        stage.train(result, method)
+    else:
+        result = _called(stage, getattr(result, method), {})
         _enliven(stage, result)
     return result
 
@@ -220,7 +229,9 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
         return function(**arguments)
     positional, named = [], {}
     body = _body(stage, function)
-    symbolic = not any(isinstance(each, ast.Attribute) and each.attr in ("GradientTape", "numpy") for each in ast.walk(body))
+    attributes = {each.attr for each in ast.walk(body) if isinstance(each, ast.Attribute)}
+    trains = not attributes.isdisjoint(TRAINING)
+    symbolic = not trains and attributes.isdisjoint(("GradientTape", "numpy"))
     looped, taken_apart, samples = iterated(body), unpacked(body), single(body)
     for name, each in parameters.items():
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
@@ -238,6 +249,8 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
             value = argument(stage, name, annotation)[0]
         else:
             value = _argument(stage, function, name, annotation, symbolic)
+            if trains and hasattr(value, "shape") and not is_layer(value):
+                value = numpy_of(value)  # what is prepared for fit is prepared by NumPy
         if each.kind is each.POSITIONAL_ONLY:
             positional.append(value)
         else:
@@ -278,9 +291,7 @@ def argument(stage: Stage, name: str, annotation: str, symbolic: bool = False) -
     value = guesses.guess(name, annotation)
     if value is guesses.MODEL:
         model = stage.last_model()
-        if model is None:
-            raise LookupError(f"there is no model to be given as {name}")
-        return model
+        return _any_model(stage, name) if model is None else model
     if value is guesses.SIZE:
         stage.used_shape = True
         return stage.shape[0] if len(stage.shape) == 3 else 32
@@ -323,6 +334,34 @@ class Options:
     def get(self, name: str, default: Any = None) -> Any:
         """The default, as of a dictionary without that key."""
         return default
+
+
+def _any_model(stage: Stage, name: str) -> Any:
+    """A model made by a function or class of the module that needs none itself; raises LookupError where there is none."""
+    tree = ast.parse(stage.script.text)
+    for definition in (each for statement in tree.body for each in _top_level(statement)):
+        target = stage.namespace.get(definition.name)
+        makes = _makes_model(definition) if isinstance(definition, ast.FunctionDef) else _is_model_class(target)
+        if not makes or any(guesses.guess(each) is guesses.MODEL for each in _required(definition)):
+            continue
+        with suppress(Exception):  # another one may do
+            _enliven(stage, _called(stage, target, {}))
+        if (model := stage.last_model()) is not None:
+            return model
+    raise LookupError(f"there is no model to be given as {name}")
+
+
+def _makes_model(function: ast.FunctionDef) -> bool:
+    """Whether a function returns something and constructs a model on the way."""
+    nodes = list(ast.walk(function))
+    made = any(
+        isinstance(each, ast.Call) and (_mentions(each.func, "Model") or _mentions(each.func, "Sequential")) for each in nodes
+    )
+    return made and any(isinstance(each, ast.Return) and each.value is not None for each in nodes)
+
+
+def _is_model_class(target: Any) -> bool:
+    return isinstance(target, type) and any(issubclass(target, each.Model) for each in kerases())
 
 
 def _enliven(stage: Stage, result: Any, inputs: int = 1) -> None:

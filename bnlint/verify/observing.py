@@ -9,9 +9,10 @@ import numpy as np
 
 from bnlint.verify import passes
 from bnlint.verify.live import to_array
-from bnlint.verify.objects import is_norm, keras_of
+from bnlint.verify.objects import is_norm, keras_of, norms_of
 from bnlint.verify.reference import Array
 from bnlint.verify.synthetic import leaves, mapped
+from bnlint.verify.training import steps_for
 
 if TYPE_CHECKING:
     from bnlint.verify.bench import Bench
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 _MANY = 64
 _FEW = 16
 _LARGE = 1e5
+_PASSES = 12
+_BATCHES = 12
+_MOST_STEPS = 100
+_FAR = 1e6
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,8 @@ class OutputRole:
     """How a model's output follows from a normalization's: by which activation ("" for none), if by nothing but one.
 
     ``behind`` are the layers with weights of their own that come between. ``lowest`` and ``highest`` bound what the normalization
-    gave, ``probabilities`` whether it was given probabilities. ``shift`` is how far the means of its outputs in two unlike
-    batches are apart, ``input_shift`` those of its inputs, in standard deviations.
+    gave, ``probabilities`` whether it was given probabilities. ``shift`` is how far the means of its outputs move when its inputs
+    are doubled and shifted by five of their standard deviations, in standard deviations of its output.
     """
 
     activation: str | None
@@ -38,7 +43,6 @@ class OutputRole:
     lowest: float
     highest: float
     shift: float
-    input_shift: float
 
 
 class Observer:
@@ -71,70 +75,112 @@ class Observer:
         one = leaves(self.bench.batch(model, 2))
         return _FEW if max((each[0].size for each in one), default=0) > _LARGE else _MANY
 
-    def inference_share(self, model: Any, norm: Any) -> tuple[float, float]:
+    def inference_share(self, model: Any, norm: Any) -> tuple[float, float] | None:
         """The standard deviation of a normalization's output in inference, as a share of that in training, and its error.
 
-        The moving statistics are those at which they settle on the batch. Not finite where the output does not vary.
+        The moving statistics are those at which they settle on the batch. None where the output does not vary.
         """
-        batch = self.bench.batch(model, self.size_for(model))
+        batch = self.batch_of(model, self.size_for(model))
+        spreads: list[float] = []
         with self.bench.restored(model):
-            passes.settle(model, [batch] * 12)
-            spreads = []
-            for seed in range(12):
-                seen = passes.forward(model, batch, True, lambda layer: layer is norm, seed=seed)[1]
-                spreads.append(float(np.mean(np.sum([passes.spread(each.gave, norm) for each in seen], axis=0))))
-        with self.bench.restored(model):
-            passes.settle(model, [batch] * 12)
+
+            def note(seen: passes.Seen) -> None:
+                if seen.layer is norm:
+                    spreads.append(float(np.mean(passes.spread(seen.gave, norm))))
+
+            passes.settle(model, [batch] * _PASSES, note)
             seen = passes.forward(model, batch, False, lambda layer: layer is norm)[1]
-            still = float(np.mean(np.sum([passes.spread(each.gave, norm) for each in seen], axis=0)))
-        trained = float(np.mean(spreads))
-        if not spreads or trained < 1e-12:
-            return float("nan"), float("nan")
+        trained = float(np.mean(spreads)) if spreads else 0.0
+        if trained < 1e-12 or not seen:
+            return None
+        still = float(np.mean([np.mean(passes.spread(each.gave, norm)) for each in seen]))
         share = float(np.sqrt(still / trained))
         return share, share * float(np.std(spreads)) / trained / 2 / np.sqrt(len(spreads))
 
-    def mode_gap(self, model: Any, batch_size: int, samples: Any) -> dict[int, float]:
-        """For each normalization that learns, how far its output in training mode is from that in inference, by its identity.
+    def mode_gaps(self, model: Any, batch_size: int, against: int) -> tuple[float, float] | None:
+        """How far the output of a normalization in training mode is from that in inference, in batches of two sizes.
 
-        Root mean square over samples in batches of ``batch_size``, in units of gamma, the moving statistics settled on these
-        batches. That the batches are drawn from few samples is corrected for.
+        Of the one with the largest gap in batches of ``batch_size``; None where none in the model learns. Root mean square in units
+        of gamma, the moving statistics settled on batches of that size; that these are drawn from few samples is corrected for.
         """
+        samples = self.batch_of(model, 2 * max(against, min(batch_size, _MANY)))
+        first, second = (self._mode_gaps(model, size, samples) for size in (min(batch_size, _MANY), against))
+        if not first or not second:
+            return None
+        worst = max(first, key=lambda key: first[key])
+        return first[worst], second.get(worst, 0.0)
+
+    def _mode_gaps(self, model: Any, size: int, samples: Any) -> dict[int, float]:
+        """The gap of each normalization that learns, by its identity."""
         count = len(leaves(samples)[0])
-        cuts = [slice(start, start + batch_size) for start in range(0, count - batch_size + 1, batch_size)]
-        batches = [mapped(samples, lambda each, cut=cut: each[cut]) for cut in cuts]
-        squares: dict[int, list[float]] = {}
+        starts = range(0, count - size + 1, size)[:_BATCHES]
+        batches = [mapped(samples, lambda each, start=start: each[start : start + size]) for start in starts]
+        trained: list[passes.Seen] = []
         with self.bench.restored(model):
-            learning = {id(each): each for each in passes.settle(model, batches)}
-            wanted = lambda layer: id(layer) in learning
-            inference = [passes.forward(model, batch, False, wanted)[1] for batch in batches]
-            for batch, still in zip(batches, inference, strict=True):
-                trained = passes.forward(model, batch, True, wanted)[1]
-                for first, second in zip(trained, still, strict=False):
-                    if first.layer is second.layer and first.output.shape == second.output.shape:
-                        squares.setdefault(id(first.layer), []).append(float(np.mean((first.gave - second.gave) ** 2)))
-        correction = max(1.0 - batch_size / count, 0.05)
+            learning = {id(each): each for each in passes.settle(model, batches, trained.append)}
+            still = [each for batch in batches for each in passes.forward(model, batch, False)[1]]
+        squares: dict[int, list[float]] = {}
+        for first, second in zip(trained, still, strict=False):
+            if first.layer is second.layer and id(first.layer) in learning and first.output.shape == second.output.shape:
+                squares.setdefault(id(first.layer), []).append(float(np.mean((first.gave - second.gave) ** 2)))
+        correction = 1.0 - 1.0 / len(batches)
+        gammas = {key: _gamma(norm) for key, norm in learning.items()}
         return {
-            key: float(np.sqrt(np.mean(values) / correction)) / _gamma(learning[key])
+            key: float(np.sqrt(np.mean(values) / correction)) / gammas[key]
             for key, values in squares.items()
-            if _gamma(learning[key]) > 1e-6
+            if gammas[key] > 1e-6
         }
+
+    def initial_share(self, model: Any, steps: int) -> float | None:
+        """What is left of the initial moving mean of the slowest normalization that learns after so many steps of a real ``fit``.
+
+        The moving means start far away from all data, which training mode does not see. The share falls by the same factor with
+        every step: only a hundred are taken, and it is raised to the number that is asked for. None where none learns.
+        """
+        per_epoch = steps_for(model)
+        taken = per_epoch * -(-min(steps, _MOST_STEPS) // per_epoch)
+        with self.bench.restored(model):
+            for norm in norms_of(model):
+                norm.moving_mean.assign(np.full(tuple(norm.moving_mean.shape), _FAR, "float32"))
+            flags = self.bench.fit(model, epochs=taken // per_epoch)
+            learning = [each.layer for each in flags if each.trainable and (each.statistics_moved or 0.0) > passes.STILL]
+            left = [float(np.median(to_array(each.moving_mean))) / _FAR for each in learning]
+        return max(left) ** (steps / taken) if left else None
+
+    def standardised(self, norm: Any) -> float | None:
+        """How far a normalization moves the user's own data in training mode, root mean square in standard deviations.
+
+        None where the data of its model are not here.
+        """
+        model = self.bench.model_of(norm)
+        if id(model) not in self.bench.trainer.known:
+            return None
+        with self.bench.restored(model):
+            batch = self.bench.trainer.known[id(model)][0]
+            seen = passes.forward(model, batch, True, lambda layer: layer is norm)[1]
+        given = seen[-1].given
+        return float(np.sqrt(np.mean((seen[-1].gave - given) ** 2)))
 
     def output_role(self, model: Any, norm: Any) -> OutputRole | None:
         """What a normalization has to do with its model's outputs; None where the model does not run it."""
-        first, second = self.bench.batch(model, _FEW, 7), mapped(self.bench.batch(model, _FEW, 8), _unlike)
+        batch = self.bench.batch(model, _FEW)
         weighted = lambda layer: layer is norm or bool(_own_weights(layer))
         with self.bench.restored(model):
-            outputs, seen = passes.forward(model, first, True, weighted)
+            outputs, seen = passes.forward(model, batch, True, weighted)
         own = [each for each in seen if each.layer is norm]
         if not own:
             return None
+        last = own[-1]
+        scale = float(np.std(last.given)) + 1e-12
+        unlike = passes.tensors_like(norm, (2.0 * last.given + 5.0 * scale).astype("float32"))
         with self.bench.restored(model):
-            other = [each for each in passes.forward(model, second, True, weighted)[1] if each.layer is norm]
+            again, other = (to_array(norm(each, training=True)) for each in (last.input, unlike))
+            if np.max(np.abs(again - last.gave)) > 1e-3 * (float(np.std(last.gave)) + 1e-12):
+                other = to_array(norm(unlike, training=False))
         with self.bench.restored(model):
-            changed = passes.forward(model, first, True, weighted, lambda layer, out: out * 0.5 - 1.0 if layer is norm else out)[
+            changed = passes.forward(model, batch, True, weighted, lambda layer, out: out * 0.5 - 1.0 if layer is norm else out)[
                 1
             ]
-        last = own[-1]
         behind = tuple(
             dict.fromkeys(
                 a.layer.name
@@ -142,16 +188,19 @@ class Observer:
                 if a.layer is b.layer is not norm and a.input.shape == b.input.shape and np.max(np.abs(a.given - b.given)) > 1e-6
             )
         )
-        scale = float(np.std(last.given)) + 1e-12
         return OutputRole(
             next((name for each in outputs if (name := _activation_between(last.gave, each)) is not None), None),
             behind,
             bool(last.given.min() >= 0.0 and last.given.max() <= 1.0 + 1e-6),
             float(last.gave.min()),
             float(last.gave.max()),
-            _between_means(last.gave, other[-1].gave, norm) / (float(np.std(last.gave)) + 1e-12),
-            _between_means(last.given, other[-1].given, norm) / scale,
+            _between_means(last.gave, other, norm) / (float(np.std(last.gave)) + 1e-12),
         )
+
+    @staticmethod
+    def holds_norm(layer: Any) -> bool:
+        """Whether a layer is a batch normalization or has one in it."""
+        return bool(norms_of(layer))
 
     def step_gap(self, model: Any, layer: Any) -> tuple[float, float] | None:
         """How far the mean outputs of each time step are apart in training and in inference, and in training from each other.
@@ -159,7 +208,7 @@ class Observer:
         In standard deviations of the output. The layer gets what it gets in its model, each step three standard deviations above
         the one before, until its moving statistics have settled (at a momentum of 0.9 for the time being). None where it is not run.
         """
-        batch = self.bench.batch(model, _FEW if self.size_for(model) == _MANY else 4)
+        batch = self.batch_of(model, _FEW if self.size_for(model) == _MANY else 4)
         with self.bench.restored(model):
             seen = [each for each in passes.forward(model, batch, False, lambda each: each is layer)[1]]
         if not seen or seen[0].given.ndim < 3:
@@ -249,10 +298,6 @@ def _gamma(norm: Any) -> float:
 def _between_means(first: Array, second: Array, norm: Any) -> float:
     """The largest distance between a channel's means in two batches."""
     return float(np.max(np.abs(passes.channel_means(first, norm) - passes.channel_means(second, norm))))
-
-
-def _unlike(values: Any) -> Any:
-    return (values * 2.0 + 5.0).astype(values.dtype) if values.dtype.kind == "f" else values
 
 
 def _own_weights(layer: Any) -> list[Any]:

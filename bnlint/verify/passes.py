@@ -112,11 +112,12 @@ def _watched(layer_class: Any, note: Callable[[Any, Any, Any], Any]) -> Iterator
         layer_class.__call__ = original
 
 
-def settle(model: Any, batches: Iterable[Any]) -> list[Any]:
+def settle(model: Any, batches: Iterable[Any], note: Callable[[Seen], None] = lambda seen: None) -> list[Any]:
     """Gives the normalizations that learn the moving statistics at which they would settle on these batches.
 
     These are the averages of the batches' own, with the weights as they are: what a moving average with a momentum close to 1
-    ends at. Returns the normalizations that learn: those whose statistics move in training mode.
+    ends at. Returns the normalizations that learn: those whose statistics move in training mode. ``note`` hears of every
+    normalization's applications in training mode, which do not depend on moving statistics.
     """
     before = Snapshot(model)
     sums: dict[int, list[Any]] = {}
@@ -124,6 +125,7 @@ def settle(model: Any, batches: Iterable[Any]) -> list[Any]:
         for each in forward(model, batch, True, seed=number)[1]:
             found = moments(each.given, _axis(each.layer))
             sums.setdefault(id(each.layer), []).append((found.mean, found.variance))
+            note(each)
     learning = [each for each in norms_of(model) if id(each) in sums and _moved(before, each)]
     before.restore()
     for norm in learning:

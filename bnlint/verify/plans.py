@@ -14,16 +14,22 @@ _POSITIONS = {
     "fit_generator": ("x", "steps_per_epoch", "epochs"),
     "train_on_batch": ("x", "y"),
 }
+_SHORT = 200
+"""Batches of a data set that are gone through to see how large the last one is."""
 _FREE = (str, bytes, int, float, type(None))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One call: the samples of a batch, those of an epoch's last batch, and the updates in all; None where it cannot be told."""
+    """One call: the samples of a batch, those of an epoch's last batch, and the updates in all; None where it cannot be told.
+
+    ``told`` tells whether the size of the batch is an argument of the call, and does not come from the data.
+    """
 
     batch: int | None = None
     last: int | None = None
     steps: int | None = None
+    told: bool = False
 
 
 def planned(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Plan:
@@ -35,16 +41,20 @@ def planned(kind: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Plan:
         return Plan(rows, rows, 1)
     epochs = _integer(given.get("epochs", 1))
     if rows is not None:
-        rows = int(rows * (1 - split)) if (split := given.get("validation_split") or 0.0) else rows
+        split = given.get("validation_split") or 0.0
         batch = _integer(given.get("batch_size") or _DEFAULT_BATCH)
-        if batch is None:
+        if batch is None or not isinstance(split, (int, float)):
             return Plan()
-        steps = _integer(given.get("steps_per_epoch")) or math.ceil(rows / batch)
-        return Plan(min(batch, rows), rows % batch or batch, None if epochs is None else steps * epochs)
+        rows = int(rows * (1 - split))
+        each_epoch = _integer(given.get("steps_per_epoch")) or math.ceil(rows / batch)
+        in_all = None if epochs is None else each_epoch * epochs
+        return Plan(min(batch, rows), rows % batch or batch, in_all, given.get("batch_size") is not None)
     steps_given = _integer(given.get("steps_per_epoch"))
     length = steps_given if steps_given is not None else _batches(data)
-    batch = _integer(given.get("batch_size")) or _first_batch(data)
-    return Plan(batch, batch, None if length is None or epochs is None else length * epochs)
+    told = _integer(given.get("batch_size"))
+    last = _last_batch(data) if steps_given is None else None
+    steps = None if length is None or epochs is None else length * epochs
+    return Plan(told or _first_batch(data), last, steps, told is not None)
 
 
 def _integer(value: Any) -> int | None:
@@ -57,14 +67,27 @@ def _rows(data: Any) -> int | None:
         data = next(iter(data.values()), None)
     if isinstance(data, (list, tuple)) and data:
         return len(data) if isinstance(data[0], _FREE) else _rows(data[0])
-    shape = getattr(data, "shape", None)
-    return int(shape[0]) if shape is not None and len(shape) and shape[0] is not None else None
+    is_array = hasattr(data, "shape") and (hasattr(data, "dtype") or hasattr(data, "iloc"))
+    return int(data.shape[0]) if is_array and len(data.shape) and data.shape[0] is not None else None
 
 
 def _batches(data: Any) -> int | None:
     try:
         return len(data)
     except (TypeError, NotImplementedError, ValueError):
+        return None
+
+
+def _last_batch(data: Any) -> int | None:
+    """The samples in the last batch of a data set that ends soon."""
+    try:
+        if not hasattr(data, "cardinality") or not 0 < int(data.cardinality()) <= _SHORT:
+            return None
+        last = None
+        for last in data:
+            pass
+        return _rows(last if isinstance(last, dict) or not isinstance(last, (list, tuple)) else last[0])
+    except Exception:  # noqa: BLE001 - the user's code may raise anything where its files are not here
         return None
 
 

@@ -121,6 +121,8 @@ class Recording:
     notes: list[str] = field(default_factory=list)
     spans: tuple[Span, ...] = ()
     clock: int = 0
+    invented: bool = False
+    """Data were made up for the code, so that how many there are says nothing."""
 
     def tick(self) -> int:
         """The next point in time."""

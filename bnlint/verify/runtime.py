@@ -80,7 +80,7 @@ class Runtime:
             found = list(self.few(iterable()))
         except Exception:  # noqa: BLE001 - whatever the data needs is not here
             found = []
-        if found and not (isinstance(wanted, tuple) and hasattr(found[0], "shape")):
+        if found and all(_fits(each, wanted) for each in found):
             yield from found
             return
         self.recording.note("the batches are made up")
@@ -105,6 +105,11 @@ class Runtime:
     def all_keywords(self, **values: Callable[[], Any]) -> dict[str, Any]:
         """The keyword arguments of a function that trains, a stand-in for each that cannot be evaluated."""
         return {name: _value(each) for name, each in values.items()}
+
+
+def _fits(item: Any, wanted: Structure) -> bool:
+    """Whether what a loop yields can be unpacked into its variables; rows of made-up data may not."""
+    return isinstance(wanted, str) or (isinstance(item, (tuple, list)) and len(item) == len(wanted))
 
 
 def _value(function: Callable[[], Any]) -> Any:

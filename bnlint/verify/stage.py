@@ -202,6 +202,9 @@ class Stage:
         made = [
             each.instance for each in self.recording.constructions if is_model(each.instance) and not each.during
         ] + self.extra
+        # A sequential model of Keras 3 has a functional one of its own, which holds the same layers and is not compiled.
+        own = {id(getattr(model, "_functional", None)) for model in made}
+        made = [model for model in made if id(model) not in own]
         inner = {id(layer) for model in made for layer in layers_of(model) if layer is not model}
         outer = [model for model in made if id(model) not in inner]
         return [*reversed(outer), *(model for model in reversed(made) if id(model) in inner)]
@@ -223,6 +226,7 @@ class Stage:
 
     def input_batch(self, model: Any = None) -> Any:
         """A batch for a model, the latest by default, as tensors, or of the stage's shape."""
+        self.recording.invented = True
         model = self.last_model() if model is None else model
         with self.quiet():
             if model is None:

@@ -120,7 +120,7 @@ class Trainer:
                     inputs, targets = (
                         None if each is None else mapped(each, lambda a: a[:BIG_BATCH]) for each in (inputs, targets)
                     )
-                size = batch_size or max(1, len(leaves(inputs)[0]) // steps)
+                size = batch_size or -(-len(leaves(inputs)[0]) // steps)
                 with eager(self._eager):
                     _fit(model, inputs, targets, epochs, size)
                 return _flags(snapshot)
