@@ -34,7 +34,7 @@ PACKAGES = (
     "keras-climate==0.1.1", "keras-declarative==0.6.0", "keras-eo==2023.7.14.post2", "keras-fsl==0.2.0", "keras-genomics==0.1.2.1",
     "keras-gym==0.2.17", "keras-maskrcnn==0.2.2", "keras-mobile==1.0.2", "keras-ocr==0.9.3", "keras-segmentation==0.3.0", "n2v==0.3.3",
     "neurite==0.3.4", "nobrainer==1.2.1", "tensorflow-model-optimization==0.8.1", "tensorflow-similarity==0.17.1",
-    "tf2-yolov4==0.1.0", "voxelmorph==0.3.4", "ydata-synthetic==2.0.1", "yolov4==3.2.0", "scikit-learn==1.9.1", "ludwig==0.11.0",
+    "tf2-yolov4==0.1.0", "voxelmorph==0.3.4", "ydata-synthetic==2.0.1", "yolov4==3.2.0", "scikit-learn==1.9.1",
 )  # fmt: skip
 
 
