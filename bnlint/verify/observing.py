@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnlint.verify import passes
+from bnlint.verify.bench import Inconclusive
 from bnlint.verify.live import to_array
 from bnlint.verify.objects import is_norm, keras_of, norms_of
 from bnlint.verify.reference import Array
@@ -17,7 +18,7 @@ from bnlint.verify.training import steps_for
 if TYPE_CHECKING:
     from bnlint.verify.bench import Bench
     from bnlint.verify.layouts import Layout
-    from bnlint.verify.recorder import LayerCall
+    from bnlint.verify.recorder import Flags, LayerCall
 
 _MANY = 64
 _FEW = 16
@@ -144,8 +145,15 @@ class Observer:
                 norm.moving_mean.assign(np.full(tuple(norm.moving_mean.shape), _FAR, "float32"))
             flags = self.bench.fit(model, epochs=taken // per_epoch)
             learning = [each.layer for each in flags if each.trainable and (each.statistics_moved or 0.0) > passes.STILL]
+            self._all_still(flags, learning)
             left = [float(np.median(to_array(each.moving_mean))) / _FAR for each in learning]
         return max(left) ** (steps / taken) if left else None
+
+    @staticmethod
+    def _all_still(flags: list[Flags], learning: list[Any]) -> None:
+        """Raise Inconclusive where normalizations are trainable and none of them learns statistics: that is another fault."""
+        if not learning and any(each.trainable for each in flags if is_norm(each.layer)):
+            raise Inconclusive("the moving statistics do not move at all in a fit, which is another fault", final=True)
 
     def standardised(self, norm: Any) -> float | None:
         """How far a normalization moves the user's own data in training mode, root mean square in standard deviations.
