@@ -82,6 +82,8 @@ def _libraries(tree: ast.Module) -> Iterator[str]:
 def _read(statement: ast.stmt) -> Iterator[str]:
     """The names that a statement reads itself, without those of the statements in it; all of them in a definition."""
     for node in ast.walk(statement) if isinstance(statement, _SCOPES) else _own(statement):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield node.id
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":

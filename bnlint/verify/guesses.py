@@ -23,7 +23,7 @@ _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
     (r"(img|image|input)?_?(height|width|rows?|cols?|size|h|w|res(olution)?)", lambda: SIZE),
     (r"(in|img|image|input)?_?(channels?|ch|depth_?in)|n_?channels?", lambda: 3),
     (
-        r"(n(um|b|o|r)?_?(of_?)?)?(class(es)?|labels?|categories|outputs?|actions?|targets?|tags)(_?(n(um|b)?|count|size|dim))?",
+        r"(?!(labels?|targets?)$)(n(um|b|o|r)?_?(of_?)?)?(class(es)?|labels?|categories|outputs?|actions?|targets?|tags)(_?(n(um|b)?|count|size|dim))?",
         lambda: 10,
     ),
     (
@@ -41,7 +41,7 @@ _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
     ),
     (r"(vocab(ulary)?|max_?(features|words|tokens))(_?size)?", lambda: 100),
     (
-        r"((hidden|layer|block|stage)_?)?(widths|dims|sizes|depths)|hidden_(units|layers)|(units|filters|channels)_list",
+        r"((hidden|layer|block|stage)_?)?(widths|dims|sizes|depths)|hidden_layers|(units|filters|channels)_list",
         lambda: (16, 16),
     ),
     (r"kernel(_?size)?s?|ks|filter_?size|conv_?size|ksize", lambda: 3),

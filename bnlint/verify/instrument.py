@@ -30,6 +30,7 @@ _KEPT = (
 )
 _OPAQUE = (ast.Yield, ast.YieldFrom, ast.Await, ast.NamedExpr)
 _NOWHERE = Span("", 0, 0, 0, 0)
+_TRIES: tuple[type, ...] = tuple(getattr(ast, name) for name in ("Try", "TryStar") if hasattr(ast, name))
 _BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -134,7 +135,7 @@ class _Instrument:
                 node.iter = _over(node.target, node.iter)
         for name in ("body", "orelse", "finalbody"):
             if isinstance(inner := getattr(statement, name, None), list):
-                setattr(statement, name, self.block(inner, guarded and not isinstance(statement, ast.Try)))
+                setattr(statement, name, self.block(inner, guarded and not isinstance(statement, _TRIES)))
         for handler in getattr(statement, "handlers", ()):
             handler.body = self.block(handler.body, guarded=False)
         for case in getattr(statement, "cases", ()):

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from bnlint.verify.imported import forget_imports
 from bnlint.verify.instrument import RUNTIME, instrumented
 from bnlint.verify.jobs import Job, Script
-from bnlint.verify.places import is_user_code
 from bnlint.verify.runtime import Runtime
 
 
@@ -35,9 +35,7 @@ def project(job: Job, script: Script, runtime: Runtime) -> Iterator[None]:
         sys.path[:] = path
         if main is not None:
             sys.modules["__main__"] = main
-        for name in set(sys.modules) - before:
-            if is_user_code(getattr(sys.modules[name], "__file__", None) or "<none>"):
-                del sys.modules[name]
+        forget_imports(before, {each.module.partition(".")[0] for each in (job, script)})
 
 
 def load(job: Job, script: Script) -> dict[str, Any]:

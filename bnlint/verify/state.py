@@ -8,9 +8,7 @@ import gc
 import os
 import random
 import signal
-import site
 import sys
-import sysconfig
 import tempfile
 import threading
 import types
@@ -18,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from bnlint.verify.imported import forget_imports
 from bnlint.verify.limits import memory_in_use
 
 _GROWTH = 1 << 30
@@ -116,10 +115,8 @@ class State:
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def _forget_modules(self, package: str) -> None:
-        """Have the project's modules imported anew by the next job; libraries stay, some of them cannot be loaded twice."""
-        for name, module in list(sys.modules.items()):
-            if name not in self.modules and (name.partition(".")[0] == package or not _of_library(module)):
-                del sys.modules[name]
+        """Have the project's modules imported anew by the next job."""
+        forget_imports(self.modules, [package])
         sys.modules.update(self.modules)
 
     def _restore_keras(self) -> list[str]:
@@ -158,23 +155,6 @@ def _mask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
-
-
-def _of_library(module: Any) -> bool:
-    """Whether a module belongs to Python or to what is installed beside it."""
-    origin = getattr(getattr(module, "__spec__", None), "origin", None) or getattr(module, "__file__", None)
-    if origin in ("built-in", "frozen"):
-        return True
-    return isinstance(origin, str) and os.path.abspath(origin).startswith(_LIBRARIES)
-
-
-def _library_folders() -> tuple[str, ...]:
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    paths.update(site.getsitepackages() if hasattr(site, "getsitepackages") else ())
-    return tuple(path.rstrip(os.sep) + os.sep for path in paths if path)
-
-
-_LIBRARIES = _library_folders()
 
 
 def _keras() -> Any:
