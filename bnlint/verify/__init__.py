@@ -1,7 +1,8 @@
 """Proof of findings: models are built and measured. The only package that runs the code it judges.
 
-For programs and tests: :func:`audit` checks a live model, :class:`BatchNormMonitor` is a callback that watches a training. They
-are imported when they are asked for, and need numpy and the Keras of the model.
+For programs and tests: :func:`audit` checks a live model, :class:`BatchNormMonitor` is a callback that watches a training,
+:func:`measure` runs one rule's experiment at a place in a source. They are imported when they are asked for; the first two need numpy
+and the Keras of the model, the last what ``pip install "bnlint[verify]"`` brings.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bnlint.verify.auditing import AuditWarning, audit
+    from bnlint.verify.measuring import NoSuchPlace, measure
     from bnlint.verify.monitor import BatchNormMonitor, BatchNormWarning
 
-__all__ = ["AuditWarning", "BatchNormMonitor", "BatchNormWarning", "audit"]
+__all__ = ["AuditWarning", "BatchNormMonitor", "BatchNormWarning", "NoSuchPlace", "audit", "measure"]
 
 _HOMES = {
     "AuditWarning": "bnlint.verify.auditing",
     "BatchNormMonitor": "bnlint.verify.monitor",
     "BatchNormWarning": "bnlint.verify.monitor",
+    "NoSuchPlace": "bnlint.verify.measuring",
     "audit": "bnlint.verify.auditing",
+    "measure": "bnlint.verify.measuring",
 }
 
 

@@ -62,13 +62,13 @@ def _made(
 
 
 def job_at(span: Span, code: str, keras_version: str, arguments: Mapping[str, Mapping[str, Any]]) -> Job:
-    """The job of one question about any place; raises :class:`bnlint.verify.measure.NoSuchPlace`."""
+    """The job of one question about any place; raises :class:`bnlint.verify.measuring.NoSuchPlace`."""
     from bnlint.dependences import dependences
     from bnlint.index import Project
     from bnlint.interpreter import analyse
     from bnlint.parse import ParseError
     from bnlint.source import SourceError
-    from bnlint.verify.measure import NoSuchPlace
+    from bnlint.verify.measuring import NoSuchPlace
 
     project = Project.around(span.path)
     try:
