@@ -196,7 +196,7 @@ def call_entry(stage: Stage, entry: Entry) -> Any:
     target = stage.namespace.get(entry.name)
     if target is None:
         raise NameError(f"{entry.name} is not defined when the module has run")
-    method = entry.within if isinstance(target, type) and entry.within not in _OF_KERAS else ""
+    method = entry.within if isinstance(target, type) and not _is_called_anyway(target, entry.within) else ""
     known = [each.instance for each in stage.recording.constructions if method and type(each.instance) is target]
     result = known[-1] if known else _called(stage, target, entry.arguments)
     try:
@@ -219,6 +219,12 @@ def call_entry(stage: Stage, entry: Entry) -> Any:
         result = _called(stage, getattr(result, method), {})
         _enliven(stage, result)
     return result
+
+
+def _is_called_anyway(target: type, method: str) -> bool:
+    """Whether a method runs when an instance is made, or when Keras calls it."""
+    of_keras = any(each.__module__.partition(".")[0] in ("keras", "tf_keras") for each in target.__mro__)
+    return method in _OF_KERAS if of_keras else method == "__init__"
 
 
 def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:

@@ -75,6 +75,10 @@ def job_at(span: Span, code: str, keras_version: str, arguments: Mapping[str, Ma
         project.parsed(span.path)
     except (OSError, ParseError, SourceError) as error:
         raise NoSuchPlace(f"{span.path}: the file cannot be read: {error}") from error
+    text = project.source(span.path).text
+    lines = text.count("\n") + (not text.endswith("\n"))
+    if not 1 <= span.line <= lines or span.column < 1:
+        raise NoSuchPlace(f"{span.path}:{span.line}:{span.column}: name a line from 1 to {lines}, and a column from 1 on")
     known = dependences(analyse(project, project.context([span.path]), keras_version), span)
     return _made(project, span.path, Environment(known.generation, known.backend), [Question(code, span)], [known], arguments)
 
