@@ -10,8 +10,8 @@ import pytest
 
 from bnlint.finding import Span, Verdict
 from bnlint.registry import UnknownRule
+from bnlint.verify import NoSuchPlace, measure
 from bnlint.verify.jobs import Environment, Job
-from bnlint.verify.measure import NoSuchPlace, measure
 
 CODE = "import keras\nx = keras.Input((4,))\ny = keras.layers.BatchNormalization()(x)\n"
 
@@ -79,7 +79,19 @@ def test_a_rule_that_there_is_not_is_no_rule(code: str, file: Path, asked: Asked
 
 @pytest.mark.parametrize(
     "site",
-    ["other.py:3", "model.py", "model.py:", "model.py:x", ":3", "3", "model.py:0", "model.py:99", "model.py:3:0", "model.py:-1"],
+    [
+        "other.py:3",
+        "model.py",
+        "model.py:",
+        "model.py:x",
+        ":3",
+        "3",
+        "model.py:0",
+        "model.py:4",
+        "model.py:99",
+        "model.py:3:0",
+        "model.py:-1",
+    ],
 )
 def test_a_place_that_there_is_not_is_no_place(site: str, file: Path, asked: Asked) -> None:
     with pytest.raises(NoSuchPlace):
