@@ -55,8 +55,9 @@ def mapped(value: Tree, function: Any) -> Tree:
 
 
 def batch_size_for(shape: tuple[int, ...]) -> int:
-    """Samples that keep a step affordable: 16, and 4 where one sample has more than a hundred thousand values."""
-    return 4 if np.prod(shape, dtype=float) > 1e5 else 16
+    """Samples that keep a step affordable: 16, and 4 or 2 where one sample has more than a hundred or four hundred thousand values."""
+    size = np.prod(shape, dtype=float)
+    return 16 if size <= 1e5 else 4 if size <= 4e5 else 2
 
 
 LARGER = (96, 224)
