@@ -17,7 +17,7 @@ from bnlint.verify.instrument import training_functions
 from bnlint.verify.made_up import iterated, single, unpacked
 from bnlint.verify.methods import TRAINING
 from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of, kerases
-from bnlint.verify.synthetic import numpy_of
+from bnlint.verify.synthetic import leaves, numpy_of
 from bnlint.verify.training import Untrainable
 
 if TYPE_CHECKING:
@@ -372,9 +372,8 @@ def _is_model_class(target: Any) -> bool:
 
 def _enliven(stage: Stage, result: Any, inputs: int = 1) -> None:
     """Make a model of a function's tensors, call the layers (on a list of several inputs) and models that it returns."""
-    if is_symbolic(result) or (isinstance(result, (list, tuple)) and result and all(map(is_symbolic, result))):
-        _model_of_tensors(stage, result)
-        return
+    if tensors := [each for each in leaves(result) if is_symbolic(each)]:
+        _model_of_tensors(stage, tensors)
     for layer in stage.layers_in(result):
         if is_model(layer):
             if not layer.built or not layer.weights:
@@ -390,12 +389,14 @@ def _enliven(stage: Stage, result: Any, inputs: int = 1) -> None:
             stage.extra.append(module.Model(given, layer(given)))
 
 
-def _model_of_tensors(stage: Stage, tensors: Any) -> None:
-    first = tensors[0] if isinstance(tensors, (list, tuple)) else tensors
-    keras = keras_of_tensor(first)
+def _model_of_tensors(stage: Stage, tensors: list[Any]) -> None:
+    """A model of all that leads to some tensors; inputs among them are no outputs."""
+    keras = keras_of_tensor(tensors[0])
     with stage.quiet():
-        sources = keras.utils.get_source_inputs(first)
-        stage.extra.append(keras.Model(sources, tensors))
+        sources = {id(each): each for tensor in tensors for each in keras.utils.get_source_inputs(tensor)}
+        outputs = [each for each in tensors if id(each) not in sources]
+        if outputs:
+            stage.extra.append(keras.Model(list(sources.values()), outputs))
 
 
 def keras_of_tensor(tensor: Any) -> Any:

@@ -26,7 +26,7 @@ def decide(runs: Runs, index: int, question: Question) -> Verdict:
     experiment = load()[question.code].experiment
     if experiment is None:
         return Verdict("inconclusive", "there is no experiment for this rule")
-    reasons: list[tuple[bool, str]] = []
+    reasons: list[tuple[int, str]] = []
     needs = Needs()
     for stage, whole in runs.towards(question, needs):
         bench = Bench(stage, index, question)
@@ -35,21 +35,22 @@ def decide(runs: Runs, index: int, question: Question) -> Verdict:
             if verdict.status == "confirmed" or (verdict.status == "refuted" and whole):
                 return verdict
             stage.used_shape = False
-            reasons.append((True, f"{verdict.reason}, but only a part of the code could be run"))
+            reasons.append((2, f"{verdict.reason}, but only a part of the code could be run"))
         except NeedsCourse:
             stage.again = needs.course = True
         except NeedsData:
             stage.again = needs.data = True
         except Inconclusive as error:
             stage.used_shape = error.shape or (stage.used_shape and bool(stage.problem))
-            reasons.append((bool(bench.reached), f"{error}{_behind(stage, bench)}"))
+            behind = _behind(stage, bench)
+            reasons.append((2 * bool(bench.reached) + bool(behind), f"{error}{behind}"))
             if error.final:
                 break
             if not needs.data and any(isinstance(each.error, NameError) for each in stage.recording.failures):
                 stage.again = needs.data = True  # a statement was left out that is needed after all
         except Exception as error:  # noqa: BLE001 - user code runs inside the experiment, and may raise anything
-            reasons.append((True, f"the experiment failed: {raised(error)}"))
-    return Verdict("inconclusive", max(reasons, key=lambda each: each[0], default=(False, "the code cannot be run"))[1])
+            reasons.append((2, f"the experiment failed: {raised(error)}"))
+    return Verdict("inconclusive", max(reasons, key=lambda each: each[0], default=(0, "the code cannot be run"))[1])
 
 
 def _behind(stage: Stage, bench: Bench) -> str:
