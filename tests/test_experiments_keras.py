@@ -36,6 +36,7 @@ KERAS_2_TOO: frozenset[str] = frozenset(
         "BN502",
         "BN503",
         "BN504",
+        "BN601",
         "BN604",
     }
 )

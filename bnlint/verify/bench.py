@@ -85,6 +85,12 @@ class Bench:
 
         return Untold(self).verdict()
 
+    def copied(self) -> Verdict:
+        """Whether what copies, averages or saves a model's weights at the place leaves its moving statistics out."""
+        from bnlint.verify.copied import Copied
+
+        return Copied(self).verdict()
+
     def learning_phase(self) -> Verdict:
         """Whether the use of a global learning phase at the place raises, or has no effect."""
         from bnlint.verify.phase import Phase
@@ -308,6 +314,11 @@ class Bench:
             raise Inconclusive(f"no such layer was called at this place{self._because(span)}")
         return found
 
+    def called_at_related(self, accept: Callable[[Any], bool]) -> list[LayerCall]:
+        """The calls of accepted layers at the related places; none where there are none."""
+        known = [each for each in self.recording.calls if accept(each.layer)]
+        return [each for span in self.question.related for each in self._at(known, span)]
+
     def _because(self, span: Span | None) -> str:
         from bnlint.verify.words import raised
 
@@ -416,6 +427,9 @@ class Bench:
         if not norms:
             raise Inconclusive("there is no trainable batch normalization in the model")
         statistics = max(each.statistics_moved or 0.0 for each in norms)
+        least = min(each.statistics_moved or 0.0 for each in norms)
+        if least <= STILL < statistics:
+            raise Inconclusive(f"one fit moves some moving statistics by {statistics:.2g}, and others by {least:.2g}")
         weights = max((each.weights_moved or 0.0 for each in flags), default=0.0)
         if weights <= STILL and statistics <= STILL:
             raise Inconclusive("the training moves no weight at all")

@@ -10,6 +10,8 @@ from bnlint.verify.objects import kerases
 from bnlint.verify.places import is_user_code
 
 _MOST_EPOCHS = 100
+_BATCHES = 2
+"""Epochs of which a callback also hears of one batch: what it does then it does in each."""
 
 
 def driven(model: Any, callbacks: Any, epochs: Any) -> None:
@@ -22,6 +24,9 @@ def driven(model: Any, callbacks: Any, epochs: Any) -> None:
             callback.on_train_begin({})
             for epoch in range(count):
                 callback.on_epoch_begin(epoch, {})
+                if epoch < _BATCHES:
+                    callback.on_train_batch_begin(0, {})
+                    callback.on_train_batch_end(0, {"loss": 1.0})
                 callback.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 1.0})
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from bnlint.finding import Span
 from bnlint.verify import guesses
 from bnlint.verify.handed_on import model_given
 from bnlint.verify.instrument import training_functions
-from bnlint.verify.made_up import iterated, single, unpacked
+from bnlint.verify.made_up import files, iterated, single, unpacked
 from bnlint.verify.methods import TRAINING
 from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of, kerases
 from bnlint.verify.synthetic import leaves, numpy_of
@@ -238,7 +240,7 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
     attributes = {each.attr for each in ast.walk(body) if isinstance(each, ast.Attribute)}
     trains = not attributes.isdisjoint(TRAINING)
     symbolic = not trains and attributes.isdisjoint(("GradientTape", "numpy"))
-    looped, taken_apart, samples = iterated(body), unpacked(body), single(body)
+    looped, taken_apart, samples, opened = iterated(body), unpacked(body), single(body), files(body)
     for name, each in parameters.items():
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             continue
@@ -247,6 +249,8 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
         annotation = "" if each.annotation is each.empty else str(getattr(each.annotation, "__name__", each.annotation))
         if name in arguments:
             value = arguments[name]
+        elif name in opened and guesses.guess(name, annotation) is None:
+            value = os.path.join(tempfile.gettempdir(), f"bnlint-made-up-{os.getpid()}")
         elif name in looped:
             value = _several(stage, name, annotation)
         elif name in taken_apart and guesses.guess(name, annotation) in _DATA:

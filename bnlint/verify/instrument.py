@@ -116,6 +116,8 @@ class _Instrument:
     def _is_kept(self, statement: ast.stmt) -> bool:
         if not self.kept or isinstance(statement, _KEPT) or statement.lineno in self.kept:
             return True
+        if _leaves_loop(statement):
+            return True  # without it, the loop around would not end
         inner = (each for each in ast.walk(statement) if isinstance(each, ast.stmt))
         return any(each.lineno in self.kept or isinstance(each, _KEPT[:5]) for each in inner)
 
@@ -169,6 +171,14 @@ class _Instrument:
         )
         handler.type = ast.Attribute(ast.Name(RUNTIME, ast.Load()), "Caught", ast.Load())
         return ast.copy_location(ast.Try([statement], [handler], [], []), statement)
+
+
+def _leaves_loop(statement: ast.stmt) -> bool:
+    """Whether a statement may end a round of the loop around it."""
+    if isinstance(statement, (ast.For, ast.AsyncFor, ast.While, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return False
+    inner = (each for each in ast.iter_child_nodes(statement) if isinstance(each, _BLOCKS))
+    return isinstance(statement, (ast.Break, ast.Continue)) or any(map(_leaves_loop, inner))  # type: ignore[arg-type]
 
 
 def _holds(node: ast.AST, span: Span) -> bool:

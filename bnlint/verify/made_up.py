@@ -11,6 +11,7 @@ _LIKE_A_DATASET = (
     *("as_numpy_iterator", "batch", "cache", "copy", "filter", "get_next", "map", "next", "on_epoch_end", "padded_batch"),
     *("prefetch", "repeat", "reset", "shard", "shuffle", "skip", "take", "unbatch", "with_options"),
 )
+_FILES = ("open", "File", "savez", "savez_compressed", "save", "dump")
 Structure = str | tuple[Any, ...]
 """The names that a loop binds each batch to."""
 
@@ -53,11 +54,17 @@ def expectations(structure: Structure, iterable: str) -> list[Structure]:
 
 
 def iterated(function: ast.AST) -> frozenset[str]:
-    """The names that a function loops over, itself or through ``enumerate``, ``tqdm``, ``take`` and the like."""
+    """The names that a function loops over, itself or through ``enumerate``, ``tqdm``, ``take`` and the like.
+
+    Not those of which it loops over a part, such as ``model`` in ``model.layers``.
+    """
     loops = [each.iter for each in ast.walk(function) if isinstance(each, (ast.For, ast.AsyncFor, ast.comprehension))]
     loops += [each for each in ast.walk(function) if isinstance(each, ast.Call) and _name(each) == "iter"]
     counted = {id(argument) for each in loops for call in ast.walk(each) if _name(call) == "range" for argument in call.args}  # type: ignore[attr-defined]
-    names = (each for loop in loops for each in ast.walk(loop) if isinstance(each, ast.Name) and id(each) not in counted)
+    nodes = [each for loop in loops for each in ast.walk(loop)]
+    methods = {id(each.func) for each in nodes if isinstance(each, ast.Call)}
+    counted |= {id(each.value) for each in nodes if isinstance(each, ast.Attribute) and id(each) not in methods}
+    names = (each for each in nodes if isinstance(each, ast.Name) and id(each) not in counted)
     return frozenset(each.id for each in names)
 
 
@@ -65,6 +72,12 @@ def unpacked(function: ast.AST) -> dict[str, Structure]:
     """The names that a function takes apart as a whole, as in ``x, y = data``, and into what."""
     assigns = [each for each in ast.walk(function) if isinstance(each, ast.Assign) and isinstance(each.value, ast.Name)]
     return {each.value.id: structure(target) for each in assigns for target in each.targets if _is_tuple(target)}  # type: ignore[attr-defined]
+
+
+def files(function: ast.AST) -> frozenset[str]:
+    """The names that a function opens a file by, or writes one."""
+    calls = [each for each in ast.walk(function) if isinstance(each, ast.Call) and _last_name(each.func) in _FILES]
+    return frozenset(each.id for call in calls for each in call.args if isinstance(each, ast.Name))
 
 
 def single(function: ast.AST) -> frozenset[str]:
@@ -87,6 +100,10 @@ def _is_tuple(node: ast.expr) -> bool:
 def _is_new_axis(index: ast.expr) -> bool:
     first = index.elts[0] if isinstance(index, ast.Tuple) and index.elts else index
     return (isinstance(first, ast.Constant) and first.value is None) or ast.unparse(first).endswith("newaxis")
+
+
+def _last_name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _name(node: ast.AST) -> str:

@@ -18,6 +18,7 @@ from bnlint.verify.methods import EVALUATION, TRAINING
 from bnlint.verify.objects import difference, layers_of, learnt, norms_of, statistics
 from bnlint.verify.places import Place, is_user_code, overlaps, user_stack
 from bnlint.verify.plans import Plan
+from bnlint.verify.weight_records import Assignment, ListRead, watch
 
 _MOST = 20_000
 _MOST_EFFECTS = 12
@@ -116,6 +117,8 @@ class Recording:
     failures: list[Failure] = field(default_factory=list)
     variables: list[tuple[Any, tuple[Place, ...]]] = field(default_factory=list)
     recomputed: list[Recomputed] = field(default_factory=list)
+    lists: list[ListRead] = field(default_factory=list)
+    assignments: list[Assignment] = field(default_factory=list)
     reached: dict[int, list[int]] = field(default_factory=dict)
     scopes: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -157,6 +160,7 @@ class Recorder:
         self._replace(layer, "__call__", self._call(layer))
         self._replace(layer, "__setattr__", self._set(layer))
         self._watch_updates()
+        watch(self.keras, self.recording, self._replace, lambda: bool(self._paused))
         for name in ("compile", *TRAINING, *EVALUATION):
             if hasattr(model, name):
                 self._replace(model, name, self._method(getattr(model, name), name))

@@ -1,0 +1,150 @@
+"""What is measured of copies of weights: the variables that the code at a place writes or lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bnlint.finding import Span, Verdict
+from bnlint.verify.jobs import Job, Question
+from bnlint.verify.perform import decide
+from bnlint.verify.runs import Runs
+
+pytest.importorskip("keras")
+
+HEAD = """
+import keras
+import numpy as np
+
+
+def network():
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(6, use_bias=False)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.BatchNormalization()(x)))
+
+
+"""
+
+
+def verdict(tmp_path: Path, body: str, fragment: str) -> Verdict:
+    """The verdict of BN601's experiment on the first line of a module that holds a fragment."""
+    text = HEAD + body
+    path = str(tmp_path / "copies.py")
+    Path(path).write_text(text)
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if fragment in each)
+    question = Question("BN601", Span(path, line, 1, line + 1, 1))
+    return decide(Runs(Job(path, text, "copies", (), (question,))), 0, question)
+
+
+AGENT = """
+class Agent:
+    def __init__(self):
+        self.q, self.target = network(), network()
+        self.target.set_weights(self.q.get_weights())
+
+    def follow(self, one, other):
+        for a, b in zip(one, other):
+            a.assign(0.9 * a + 0.1 * b)
+
+    def update(self):
+        self.follow(self.target.trainable_variables, self.q.trainable_variables)  # here
+"""
+
+
+def test_a_copy_made_in_a_helper_method_is_confirmed(tmp_path: Path) -> None:
+    found = verdict(tmp_path, AGENT, "# here")
+    assert found.status == "confirmed", found.reason
+    assert found.measured["statistics"] == 0 and found.measured["outputs"] > 0.01
+
+
+def test_statistics_copied_by_a_second_call_of_the_function_refute(tmp_path: Path) -> None:
+    body = AGENT + "        self.follow(self.target.non_trainable_variables, self.q.non_trainable_variables)\n"
+    found = verdict(tmp_path, body, "# here")
+    assert found.status == "refuted", found.reason
+
+
+def test_statistics_copied_by_the_caller_decide_nothing(tmp_path: Path) -> None:
+    body = AGENT.replace("def update(self)", "def soft(self)") + (
+        "\n    def update(self):\n        self.soft()\n"
+        "        self.follow(self.target.non_trainable_variables, self.q.non_trainable_variables)\n"
+        "\n\nAgent().update()\n"
+    )
+    found = verdict(tmp_path, body, "# here")
+    assert found.status == "inconclusive" and "are written in line" in found.reason
+
+
+def test_gradients_of_the_weights_are_no_copy(tmp_path: Path) -> None:
+    body = """
+import tensorflow as tf
+
+model, optimizer = network(), keras.optimizers.SGD()
+with tf.GradientTape() as tape:
+    loss = tf.reduce_mean(model(np.ones((4, 4), "float32"), training=True) ** 2)
+optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_weights), model.trainable_weights))  # here
+"""
+    found = verdict(tmp_path, body, "# here")
+    assert found.status == "inconclusive", found.reason
+
+
+@pytest.mark.parametrize(("listed", "status"), [("trainable_weights", "confirmed"), ("weights", "refuted")])
+def test_a_file_is_judged_by_the_list_it_is_made_of(listed: str, status: str, tmp_path: Path) -> None:
+    body = f"\ndef export(model, path):\n    np.savez(path, *[w.numpy() for w in model.{listed}])  # here\n"
+    found = verdict(tmp_path, body, "# here")
+    assert found.status == status, found.reason
+
+
+@pytest.mark.parametrize(("line", "status"), [("", "confirmed"), ("best.set_weights(model.get_weights())\n", "refuted")])
+def test_a_clone_is_compared_with_its_original(line: str, status: str, tmp_path: Path) -> None:
+    body = f"model = network()\nbest = keras.models.clone_model(model)  # here\n{line}best.predict(np.ones((4, 4)))\n"
+    found = verdict(tmp_path, body, "# here")
+    assert found.status == status, found.reason
+
+
+def test_a_loop_without_end_keeps_what_ends_it(tmp_path: Path) -> None:
+    body = """
+model, target = network(), network()
+rounds = 0
+while True:
+    for a, b in zip(target.trainable_weights, model.trainable_weights):  # here
+        a.assign(b)
+    if rounds == 0:
+        break
+"""
+    text = HEAD + body
+    path = str(tmp_path / "copies.py")
+    lines = text.splitlines()
+    kept = [
+        number for number, each in enumerate(lines, 1) if each.startswith(("model", "rounds", "while", "    for a", "        a."))
+    ]
+    here = next(number for number, each in enumerate(lines, 1) if "# here" in each)
+    question = Question("BN601", Span(path, here, 1, here + 1, 1))
+    found = decide(Runs(Job(path, text, "copies", (), (question,), lines=tuple(kept))), 0, question)
+    assert found.status == "confirmed", found.reason
+
+
+def test_a_missing_training_argument_is_judged_by_the_normalization_it_names(tmp_path: Path) -> None:
+    body = """
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(6)
+        self.norm, self.always = keras.layers.BatchNormalization(), keras.layers.BatchNormalization()
+
+    def call(self, x):  # here
+        x = self.norm(self.dense(x))  # named
+        return self.always(x, training=True)
+
+
+model = Net()
+model.compile("sgd", "mse")
+"""
+    text = HEAD + body
+    path = str(tmp_path / "net.py")
+    Path(path).write_text(text)
+    lines = {each.rpartition("# ")[2]: number for number, each in enumerate(text.splitlines(), 1) if "# " in each}
+    here, named = (Span(path, lines[name], 1, lines[name] + 1, 1) for name in ("here", "named"))
+    for related, status in (((named,), "confirmed"), ((), "inconclusive")):
+        question = Question("BN202", here, related)
+        found = decide(Runs(Job(path, text, "net", (), (question,))), 0, question)
+        assert found.status == status, found.reason
