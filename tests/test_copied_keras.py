@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bnlint.finding import Span, Verdict
-from bnlint.verify.jobs import Job, Question
+from bnlint.registry import load
+from bnlint.verify.jobs import Environment, Job, Question
+from bnlint.verify.objects import backend_in_use
 from bnlint.verify.perform import decide
 from bnlint.verify.runs import Runs
 
@@ -148,3 +153,45 @@ model.compile("sgd", "mse")
         question = Question("BN202", here, related)
         found = decide(Runs(Job(path, text, "net", (), (question,))), 0, question)
         assert found.status == status, found.reason
+
+
+@pytest.mark.parametrize(("backend", "status"), [("tensorflow", "refuted"), ("jax", "inconclusive")])
+def test_code_for_another_backend_is_not_acquitted_on_this_one(backend: str, status: str, tmp_path: Path) -> None:
+    if backend_in_use() != "tensorflow":
+        pytest.skip("runs on TensorFlow")
+    rule = load()["BN203"]
+    text = rule.page.examples("Good")[0]
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if "def call(" in each)
+    path = str(tmp_path / "told.py")
+    question = Question("BN203", Span(path, line, 1, line + 1, 1))
+    job = Job(path, text, "told", (), (question,), environment=Environment("3", backend))
+    found = decide(Runs(job), 0, question)
+    assert found.status == status, found.reason
+
+
+KERAS_2 = """
+import sys
+
+sys.path.insert(0, sys.argv[2])
+import tf_keras
+
+sys.modules["keras"] = tf_keras
+from test_copied_keras import AGENT, verdict
+
+from pathlib import Path
+
+LAST = "        self.follow(self.target.{0}, self.q.{0})\\n"
+for more in ("", LAST.format("non_trainable_variables"), "        self.helper()\\n    def helper(self):\\n" + LAST.format("weights")):
+    print("found", verdict(Path(sys.argv[1]), AGENT + more, "# here").reason)
+"""
+
+
+def test_writes_of_keras_2_variables_are_seen(tmp_path: Path) -> None:
+    pytest.importorskip("tf_keras")
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
+    command = [sys.executable, "-c", KERAS_2, str(tmp_path), str(Path(__file__).parent)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    reasons = [each.removeprefix("found ") for each in done.stdout.splitlines() if each.startswith("found ")]
+    assert len(reasons) == 3, done.stderr
+    assert "0 of 2 moving statistics" in reasons[0] and "are written here" in reasons[0]
+    assert "2 of 2 moving statistics" in reasons[1] and "2 of 2 moving statistics" in reasons[2]

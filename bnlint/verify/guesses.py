@@ -44,6 +44,7 @@ _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
         r"((hidden|layer|block|stage)_?)?(widths|dims|sizes|depths)|hidden_layers|(units|filters|channels)_list",
         lambda: (16, 16),
     ),
+    (r"n(um|b)?_?(of_?)?(obs|observations?|states?|inputs?)", lambda: 8),
     (r"kernel(_?size)?s?|ks|filter_?size|conv_?size|ksize", lambda: 3),
     (r"strides?|s|dilation(_rate)?s?|scale|expansion|alpha|multiplier|ratio|groups|cardinality", lambda: 1),
     (r"pad(ding)?", lambda: "same"),

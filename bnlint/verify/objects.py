@@ -27,6 +27,12 @@ def keras_of(instance: Any) -> Any:
     return sys.modules["keras"]
 
 
+def backend_in_use() -> str:
+    """The backend that Keras 3 runs on in this process; Keras 2 has TensorFlow alone."""
+    config: Any = getattr(sys.modules.get("keras"), "config", None)
+    return str(config.backend()) if hasattr(config, "backend") else "tensorflow"
+
+
 def is_layer(value: Any) -> bool:
     """Whether a value is a layer or model of a loaded Keras."""
     return any(isinstance(value, each.layers.Layer) for each in kerases())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bnlint.finding import Verdict
 from bnlint.verify.bench import STILL, Inconclusive
 from bnlint.verify.modes import ABSENT, Modes, Watched, given
-from bnlint.verify.objects import difference, statistics
+from bnlint.verify.objects import backend_in_use, difference, statistics
 from bnlint.verify.replay import tensors
 from bnlint.verify.synthetic import numpy_of
 
@@ -37,6 +37,9 @@ class Untold:
                 return verdict
         if not ran:
             raise Inconclusive("no model that the code builds runs this call in a fit")
+        wanted, found = self.bench.stage.job.environment.backend, backend_in_use()
+        if wanted != found:
+            raise Inconclusive(f"the code is for {wanted}, whose fit passes no mode on, and runs on {found} here", final=True)
         return self.bench.decided(False, "the call says the mode to every batch normalization that it reaches")
 
     def _of(self, fitted: Watched, left: list[Any]) -> Verdict | None:

@@ -69,7 +69,7 @@ def _variable_classes(keras: Any) -> list[type]:
     """The classes that define what writes to a variable: Keras's, and TensorFlow's, which Keras 2 has for its own."""
     found = [each for each in getattr(keras, "Variable", object).__mro__ if "assign" in vars(each)]
     resources: Any = sys.modules.get("tensorflow.python.ops.resource_variable_ops")
-    return [*found, resources.BaseResourceVariable] if resources is not None else found
+    return [*found, resources.BaseResourceVariable, resources.ResourceVariable] if resources is not None else found
 
 
 def _read(original: Any, name: str, recording: Any, paused: Callable[[], bool]) -> Any:
