@@ -206,8 +206,11 @@ def experiment(bench: Bench) -> Verdict:
     The shift is far above anything that rounding does to a model in float32 (measured beside it, at most 1e-4 of the outputs'
     scale in ResNet50), and epsilon has no part in it, for a constant leaves the variance as it is: below 1e-3 it has no effect.
     """
-    layers = [each for each in bench.made() if bench.bias_of(each) is not None]
+    made = bench.made()
+    layers = [each for each in made if bench.bias_of(each) is not None]
     if not layers:
+        if not any(getattr(each, "built", False) for each in made):
+            raise Inconclusive("the layer is called on nothing")
         return bench.decided(False, "the layer has no bias")
     changes, noises = [], []
     for model in {id(each): each for each in map(bench.model_of, layers)}.values():

@@ -27,6 +27,8 @@ def heeded_by_fit(bench: Bench) -> Verdict:
     concerned = [each for each in flags if id(each.layer) in written and each.weights_moved is not None and each.layer.weights]
     if not concerned:
         raise Inconclusive("the layers whose flags are written have no weights")
+    if not any(_moved(each) > STILL for each in flags):
+        raise Inconclusive("the training moves no weight at all")
     wrong = [each for each in concerned if (_moved(each) > STILL) != each.trainable]
     if not wrong and not came_by(bench):
         raise Inconclusive("the run does not come by the compilation that the finding means")
@@ -126,20 +128,22 @@ def _trained_again(bench: Bench, compiled: Happening, fits: list[Happening]) -> 
     model = compiled.model
     bench.built(model)
     flags: list[Flags] = []
-    with_flags(bench, compiled.before)
-    with bench.stage.quiet(), _traced(), bench.trainer.traced():
-        _compile(model)
-        for each in fits:
-            with_flags(bench, each.before)
-            flags = bench.fit(model)
+    for loss in (getattr(model, "loss", None) or "mse", "mse"):
+        with_flags(bench, compiled.before)
+        with bench.stage.quiet(), _traced(), bench.trainer.traced():
+            _compile(model, loss)
+            for each in fits:
+                with_flags(bench, each.before)
+                flags = bench.fit(model)
+        if any(_moved(each) > STILL for each in flags):
+            break  # else the user's loss is saturated on such data, and says nothing about flags
     return flags
 
 
-def _compile(model: Any) -> None:
+def _compile(model: Any, loss: Any) -> None:
     from bnlint.verify.objects import keras_of
 
     keras = keras_of(model)
-    loss = getattr(model, "loss", None) or "mse"
     jit = {"jit_compile": False} if keras.__name__ == "keras" and hasattr(keras, "ops") else {}
     model.compile(optimizer=keras.optimizers.SGD(0.01), loss=loss, **jit)
 

@@ -296,7 +296,9 @@ class Bench:
         """The accepted layers constructed at the place; raises Inconclusive if there are none."""
         from bnlint.verify.origins import in_constructor, through_partial
 
-        accepted = [each for each in self.recording.constructions if accept(each.instance)]
+        unfinished = self.recording.unfinished()
+        made = [each for each in self.recording.constructions if id(each.instance) not in unfinished]
+        accepted = [each for each in made if accept(each.instance)]
         found = self._at(accepted, span or self.span)
         if not found and accepted:
             written = self.written(span)

@@ -30,11 +30,13 @@ def normalizations_at(bench: Bench) -> tuple[int, list[Any]]:
     Raises Inconclusive if there are none.
     """
     from bnlint.verify.objects import is_layer, norms_of
+    from bnlint.verify.origins import through_partial
 
     records: list[Any] = writes_at(bench)
     owners = [each.model for each in records]
     if not records:
         records = bench._at(bench.recording.constructions, bench.span)
+        records = records or through_partial(bench.written(), bench.recording.constructions)
         owners = [each.instance for each in records if is_layer(each.instance)]
     norms = unique(norm for owner in owners for norm in norms_of(owner))
     if not norms:

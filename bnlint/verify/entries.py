@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from bnlint.finding import Span
 from bnlint.verify import guesses
-from bnlint.verify.handed_on import model_given
+from bnlint.verify.handed_on import input_given, model_given
 from bnlint.verify.instrument import training_functions
-from bnlint.verify.made_up import files, iterated, single, unpacked
+from bnlint.verify.made_up import files, indexed, iterated, single, unpacked
 from bnlint.verify.methods import TRAINING
 from bnlint.verify.objects import is_layer, is_model, is_symbolic, keras_of, kerases
 from bnlint.verify.synthetic import leaves, numpy_of
@@ -198,6 +198,8 @@ def call_entry(stage: Stage, entry: Entry) -> Any:
     target = stage.namespace.get(entry.name)
     if target is None:
         raise NameError(f"{entry.name} is not defined when the module has run")
+    if not isinstance(target, type) and inspect.isfunction(function := getattr(target, "callback", None)):
+        target = function  # of a command of click
     method = entry.within if isinstance(target, type) and not _is_called_anyway(target, entry.within) else ""
     known = [each.instance for each in stage.recording.constructions if method and type(each.instance) is target]
     result = known[-1] if known else _called(stage, target, entry.arguments)
@@ -255,6 +257,8 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
             value = _several(stage, name, annotation)
         elif name in taken_apart and guesses.guess(name, annotation) in _DATA:
             value = stage.runtime.structured(taken_apart[name])
+        elif (count := len(taken_apart.get(name, ())) or indexed(body, name)) and _is_number(guesses.guess(name, annotation)):
+            value = (guesses.guess(name, annotation),) * count
         elif name in samples and guesses.guess(name, annotation) is guesses.INPUT:
             value = argument(stage, name, annotation)[0]
         else:
@@ -270,12 +274,18 @@ def _called(stage: Stage, function: Any, arguments: dict[str, Any]) -> Any:
 
 def _argument(stage: Stage, function: Any, name: str, annotation: str, symbolic: bool) -> Any:
     """A likely value for a parameter of a function, in view of the model that the function gives it to."""
-    model = model_given(stage, function, name) if guesses.guess(name, annotation) is guesses.INPUT else None
-    return argument(stage, name, annotation, symbolic) if model is None else stage.input_batch(model)
+    value = guesses.guess(name, annotation)
+    if value is guesses.INPUT and (model := model_given(stage, function, name)) is not None:
+        return stage.input_batch(model)
+    if (value is guesses.INPUT or len(name) == 1) and (batch := input_given(stage, function, name)) is not None:
+        return batch
+    return argument(stage, name, annotation, symbolic)
 
 
 def _body(stage: Stage, function: Any) -> ast.AST:
     """The source of a function of the code; an empty one where it is not known."""
+    if isinstance(function, type):
+        function = function.__init__  # type: ignore[misc]
     code = getattr(inspect.unwrap(getattr(function, "python_function", function)), "__code__", None)
     for path, text in ((stage.script.path, stage.script.text), (stage.job.path, stage.job.text)):
         if code is not None and code.co_filename == path:
@@ -286,10 +296,14 @@ def _body(stage: Stage, function: Any) -> ast.AST:
     return ast.Module([], [])
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _several(stage: Stage, name: str, annotation: str) -> Any:
     """A likely value for a parameter that is looped over: a data set, or a few numbers."""
     value = guesses.guess(name, annotation)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if _is_number(value):
         return [value, value]
     return stage.runtime.made_up() if isinstance(value, bool) or value in _DATA else argument(stage, name, annotation)
 
@@ -333,17 +347,47 @@ class Options:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
 
+    __iter__ = None
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return argument(self._stage, name, "")
+        return self[name]
 
     def __getitem__(self, name: Any) -> Any:
-        return argument(self._stage, str(name), "")
+        chosen = _chosen(self._stage, str(name))
+        return argument(self._stage, str(name), "") if chosen is None else chosen
+
+    def __contains__(self, name: Any) -> bool:
+        return True
 
     def get(self, name: str, default: Any = None) -> Any:
         """The default, as of a dictionary without that key."""
         return default
+
+
+def _chosen(stage: Stage, option: str) -> str | None:
+    """A text that the code compares an option with: that of a branch with a question in it, else the first; None without one."""
+    first = None
+    lines = [each.span.line for each in stage.job.questions if each.span.path == stage.script.path]
+    for node in ast.walk(ast.parse(stage.script.text)):
+        for branch in [node.test] if isinstance(node, (ast.If, ast.IfExp)) else []:
+            for compare in (
+                each for each in ast.walk(branch) if isinstance(each, ast.Compare) and _names_option(each.left, option)
+            ):
+                constants = [each.value for each in ast.walk(compare) if isinstance(each, ast.Constant)]
+                texts = [each for each in constants if isinstance(each, str) and each != option]
+                body = node.body if isinstance(node.body, list) else [node.body]  # type: ignore[attr-defined]
+                if texts and any(each.lineno <= line <= (each.end_lineno or 0) for each in body for line in lines):
+                    return texts[0]
+                first = first or (texts[0] if texts else None)
+    return first
+
+
+def _names_option(node: ast.expr, option: str) -> bool:
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.slice, ast.Constant) and node.slice.value == option
+    return isinstance(node, ast.Attribute) and node.attr == option
 
 
 def _any_model(stage: Stage, name: str) -> Any:

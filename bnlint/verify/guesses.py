@@ -40,6 +40,7 @@ _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
         lambda: 8,
     ),
     (r"(vocab(ulary)?|max_?(features|words|tokens))(_?size)?", lambda: 100),
+    (r"(vocab(ulary)?|input|field|feature|embedding)_?(sizes|dims)|cardinalities", lambda: (16, 16)),
     (
         r"((hidden|layer|block|stage)_?)?(widths|dims|sizes|depths)|hidden_layers|(units|filters|channels)_list",
         lambda: (16, 16),
@@ -79,6 +80,11 @@ _BY_ANNOTATION: tuple[tuple[str, Any], ...] = (
     ("Tensor", INPUT),
     ("tuple", (32, 32, 3)),
 )
+_DATA = re.compile(
+    r"(.*_)?(batch(es)?|x|xs|xb|images?|imgs?|inputs?|samples?|noisy|clean|y|ys|yb|labels?|targets?|masks?|gt)(_?(batch|b|train|test|val))?"
+)
+_TENSORS = (INPUT, TARGET, MODEL)
+_COUNT = re.compile(r"(n|num|nb|number_of|no_of)_")
 _COMPILED = tuple((re.compile(pattern), value) for pattern, value in _BY_NAME)
 
 
@@ -87,8 +93,17 @@ def guess(name: str, annotation: str = "") -> Any:
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().strip("_")
     for pattern, value in _COMPILED:
         if pattern.fullmatch(plain):
-            return value()
+            found = value()
+            misfit = found in _TENSORS or (annotation == "int" and isinstance(found, (str, tuple, float)))
+            return 16 if misfit and (annotation == "int" or _COUNT.match(plain)) else found
+    if _COUNT.match(plain):
+        return 16
     for word, stand_in in _BY_ANNOTATION:
         if word in annotation:
             return stand_in
     return 1 if "int" in annotation else INPUT
+
+
+def is_data(name: str) -> bool:
+    """Whether a name says that it stands for a batch, or for some of its inputs or targets."""
+    return bool(_DATA.fullmatch(name.lower()))

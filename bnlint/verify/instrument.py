@@ -8,9 +8,10 @@ All keeps its place in the source.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from bnlint.finding import Span
+from bnlint.verify import guesses
 from bnlint.verify.made_up import structure
 from bnlint.verify.methods import EVALUATION, TRAINING
 
@@ -28,6 +29,8 @@ _KEPT = (
     ast.Global,
     ast.Nonlocal,
 )
+_OF_KERAS = ("__init__", "__call__", "call", "build", "compute_output_shape", "get_config", "from_config")
+"""Methods of layers: a name like that says nothing about who is called."""
 _OPAQUE = (ast.Yield, ast.YieldFrom, ast.Await, ast.NamedExpr)
 _NOWHERE = Span("", 0, 0, 0, 0)
 _TRIES: tuple[type, ...] = tuple(getattr(ast, name) for name in ("Try", "TryStar") if hasattr(ast, name))
@@ -41,8 +44,8 @@ def instrumented(text: str, path: str, kept: Collection[int], spans: Sequence[Sp
     Raises SyntaxError as :func:`ast.parse` does.
     """
     tree = ast.parse(text, path)
-    trainers = training_functions(tree)
-    _Instrument(kept, [span if span.path == path else _NOWHERE for span in spans], trainers).module(tree)
+    own = [span if span.path == path else _NOWHERE for span in spans]
+    _Instrument(kept, own, training_functions(tree), leading_functions(tree, own)).module(tree)
     return ast.fix_missing_locations(tree)
 
 
@@ -58,12 +61,30 @@ def _called(call: ast.Call) -> str:
 def training_functions(tree: ast.Module) -> frozenset[str]:
     """The names of functions that train, directly or through others of the module."""
     functions = [each for each in ast.walk(tree) if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    known: set[str] = set()
+    return _calling(functions, set(), training_loop)
+
+
+def leading_functions(tree: ast.Module, spans: Sequence[Span]) -> frozenset[str]:
+    """The names of functions, and of those that call them, that a span is in: calls of them come to the place."""
+    functions = [each for each in ast.walk(tree) if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    around = {each.name for each in functions if any(span.line and _holds(each, span) for span in spans)}
+    return _calling(functions, around - set(_OF_KERAS), _calls)
+
+
+def _calling(
+    functions: Sequence[Function], first: Collection[str], calls: Callable[[ast.AST, Collection[str]], bool]
+) -> frozenset[str]:
+    """The first names, and those of functions that call one of which the name is known, directly or through each other."""
+    known: set[str] = set(first)
     while True:
-        found = {each.name for each in functions if training_loop(each, known)}
+        found = {each.name for each in functions if each.name not in _OF_KERAS and calls(each, known)} | known
         if found == known:
             return frozenset(known)
         known = found
+
+
+def _calls(node: ast.AST, names: Collection[str]) -> bool:
+    return any(isinstance(each, ast.Call) and _called(each) in names for each in ast.walk(node))
 
 
 def is_script(function: Function, trainers: Collection[str]) -> bool:
@@ -88,14 +109,15 @@ def _own_nodes(function: ast.AST) -> list[ast.AST]:
 
 
 class _Instrument:
-    def __init__(self, kept: Collection[int], spans: Sequence[Span], trainers: Collection[str]) -> None:
-        self.kept, self.spans, self.trainers = frozenset(kept), spans, trainers
+    def __init__(self, kept: Collection[int], spans: Sequence[Span], trainers: Collection[str], leading: Collection[str]) -> None:
+        self.kept, self.spans, self.trainers, self.leading = frozenset(kept), spans, trainers, leading
         self.loops = 0
 
     def module(self, tree: ast.Module) -> None:
         docstring = tree.body[:1] if ast.get_docstring(tree, clean=False) is not None else []
         future = [each for each in tree.body if isinstance(each, ast.ImportFrom) and each.module == "__future__"]
         rest = [each for each in tree.body if each not in future and each not in docstring]
+        rest = [one for each in rest for one in _one_by_one(each)]
         tree.body = [*docstring, *future, *self.block(rest, guarded=True)]
 
     def block(self, body: list[ast.stmt], guarded: bool) -> list[ast.stmt]:
@@ -114,7 +136,7 @@ class _Instrument:
         return found or [ast.copy_location(ast.Pass(), body[0])] if body else []
 
     def _is_kept(self, statement: ast.stmt) -> bool:
-        if not self.kept or isinstance(statement, _KEPT) or statement.lineno in self.kept:
+        if not self.kept or isinstance(statement, _KEPT) or statement.lineno in self.kept or _calls(statement, self.leading):
             return True
         if _leaves_loop(statement):
             return True  # without it, the loop around would not end
@@ -130,6 +152,9 @@ class _Instrument:
             return
         if isinstance(statement, (ast.For, ast.AsyncFor, ast.While)) and training_loop(statement, self.trainers):
             self._bound(statement, guarded)
+        elif isinstance(statement, ast.For) and guarded and _over_data(statement):
+            arguments = [_lambda(statement.iter), _structure(statement.target), _functions(statement.iter)]
+            statement.iter = _runtime_call("data", arguments, statement.iter)
         elif isinstance(statement, (ast.For, ast.AsyncFor)):
             statement.iter = _over(statement.target, statement.iter)
         for node in _own_expressions(statement):
@@ -179,6 +204,23 @@ def _leaves_loop(statement: ast.stmt) -> bool:
         return False
     inner = (each for each in ast.iter_child_nodes(statement) if isinstance(each, _BLOCKS))
     return isinstance(statement, (ast.Break, ast.Continue)) or any(map(_leaves_loop, inner))  # type: ignore[arg-type]
+
+
+def _one_by_one(statement: ast.stmt) -> list[ast.stmt]:
+    """An import of several names as one of each, so that those go through that the library still has."""
+    if not isinstance(statement, ast.ImportFrom) or len(statement.names) == 1:
+        return [statement]
+    return [ast.copy_location(ast.ImportFrom(statement.module, [each], statement.level), statement) for each in statement.names]
+
+
+def _over_data(loop: ast.For) -> bool:
+    """Whether a loop's variables are data by their names, and something in it is called on one of them."""
+    names = [each for each in ast.walk(loop.target) if isinstance(each, ast.Name)]
+    data = {each.id for each in names if guesses.is_data(each.id)}
+    if not names or len(data) < len(names) or not _can_wait(loop.iter):
+        return False
+    calls = [each for statement in loop.body for each in ast.walk(statement) if isinstance(each, ast.Call)]
+    return any(isinstance(given, ast.Name) and given.id in data for call in calls for given in call.args)
 
 
 def _holds(node: ast.AST, span: Span) -> bool:

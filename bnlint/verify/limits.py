@@ -17,7 +17,8 @@ GIGABYTE = 1 << 30
 MEMORY = 4 * GIGABYTE
 FILE_SIZE = 2 * GIGABYTE
 OUT_OF_MEMORY = "bnlint: out of memory"
-_GLANCE = 0.5
+_GLANCE = 0.25
+_allowed = MEMORY
 
 
 def missing() -> str | None:
@@ -31,21 +32,23 @@ def limit(memory: int) -> None:
     """Limit this process for good: bytes of memory, size of the files it writes; no core dumps.
 
     Limited is what the process can write to (``RLIMIT_DATA``), not its address space: TensorFlow reserves 1.4 GB of addresses when
-    it is imported, and uses a fifth of them. Where the system does not enforce that (macOS), a thread watches the memory in use.
+    it is imported, and uses a fifth of them. Of that, too, a part is reserved alone, as are the stacks of threads, and native code
+    that is refused memory crashes without a word. So the system's limit is one and a half times what may be used, and
+    :func:`watch` sees to the rest.
     """
+    global _allowed
+    _allowed = memory
     if resource is None:
         return
-    for kind, value in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_CORE, 0)):
+    reserved = memory + memory // 2
+    for kind, value in ((resource.RLIMIT_DATA, reserved), (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):  # a lower limit is there already
             resource.setrlimit(kind, (value, value))
 
 
 def allowed_memory() -> int:
     """Bytes of memory that this process may use."""
-    if resource is None:
-        return MEMORY
-    soft = resource.getrlimit(resource.RLIMIT_DATA)[0]
-    return MEMORY if soft == resource.RLIM_INFINITY else soft
+    return _allowed
 
 
 def limit_cpu(seconds: float) -> None:

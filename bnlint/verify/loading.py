@@ -6,6 +6,7 @@ import builtins
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import linecache
 import os
 import sys
 import types
@@ -50,6 +51,7 @@ def load(job: Job, script: Script) -> dict[str, Any]:
 
 
 def _code(job: Job, script: Script) -> types.CodeType:
+    linecache.cache[script.path] = (len(script.text), None, script.text.splitlines(keepends=True), script.path)
     tree = instrumented(script.text, script.path, script.lines, [each.span for each in job.questions])
     return compile(tree, script.path, "exec", dont_inherit=True)
 

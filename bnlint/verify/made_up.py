@@ -70,8 +70,20 @@ def iterated(function: ast.AST) -> frozenset[str]:
 
 def unpacked(function: ast.AST) -> dict[str, Structure]:
     """The names that a function takes apart as a whole, as in ``x, y = data``, and into what."""
-    assigns = [each for each in ast.walk(function) if isinstance(each, ast.Assign) and isinstance(each.value, ast.Name)]
-    return {each.value.id: structure(target) for each in assigns for target in each.targets if _is_tuple(target)}  # type: ignore[attr-defined]
+    assigns = [each for each in ast.walk(function) if isinstance(each, ast.Assign)]
+    pairs = [pair for each in assigns for target in each.targets for pair in _paired(target, each.value)]
+    return {value.id: structure(target) for target, value in pairs if isinstance(value, ast.Name) and _is_tuple(target)}
+
+
+def indexed(function: ast.AST, name: str) -> int:
+    """How many items a name has where it is indexed: as many as the largest number asks for, three for other indices; 0 if not."""
+    found = 0
+    for each in ast.walk(function):
+        if isinstance(each, ast.Subscript) and isinstance(each.value, ast.Name) and each.value.id == name:
+            index = each.slice.operand if isinstance(each.slice, ast.UnaryOp) else each.slice
+            number = index.value if isinstance(index, ast.Constant) and isinstance(index.value, int) else 2
+            found = max(found, number + 1)
+    return found
 
 
 def files(function: ast.AST) -> frozenset[str]:
@@ -91,6 +103,13 @@ def single(function: ast.AST) -> frozenset[str]:
 def structure(target: ast.expr) -> Structure:
     """The names that a target binds, nested as they are in it."""
     return tuple(map(structure, target.elts)) if isinstance(target, (ast.Tuple, ast.List)) else ast.unparse(target)
+
+
+def _paired(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    """A target and what it is bound to; one by one where both are tuples, as in ``(a, b), (c, d) = first, second``."""
+    if _is_tuple(target) and _is_tuple(value) and len(target.elts) == len(value.elts):  # type: ignore[attr-defined]
+        return [pair for each in zip(target.elts, value.elts, strict=True) for pair in _paired(*each)]  # type: ignore[attr-defined]
+    return [(target, value)]
 
 
 def _is_tuple(node: ast.expr) -> bool:

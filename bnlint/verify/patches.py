@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bnlint.verify import guesses
+from bnlint.verify import directories, guesses
 from bnlint.verify.objects import kerases
 
 _SAMPLES = 64
@@ -36,16 +36,20 @@ _WEIGHTS = "weights-that-are-not-downloaded.h5"
 
 @contextmanager
 def in_place(
-    note: Callable[[str], None], true_sizes: bool = False, loaded: Callable[[Any], None] = lambda model: None
+    note: Callable[[str], None],
+    true_sizes: bool = False,
+    loaded: Callable[[Any], None] = lambda model: None,
+    invented: Callable[[str], None] = lambda text: None,
 ) -> Iterator[None]:
     """Patch the loaded Kerases while the block runs; ``note`` hears what was replaced, ``loaded`` of models that get weights.
 
-    With ``true_sizes``, made-up data sets have as many samples as those that they stand for.
+    ``invented`` hears of data whose number nobody knows. With ``true_sizes``, made-up data sets have as many samples as those that they stand for.
     """
     with ExitStack() as stack:
         for keras in kerases():
             _patch_downloads(stack, keras, note, loaded)
             _patch_data_sets(stack, keras.__name__, note, true_sizes)
+            directories.patch(stack, keras, invented)
         _patch_command_line(stack)
         finder = _Absent(note)
         sys.meta_path.append(finder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -15,6 +16,18 @@ def frames(error: BaseException) -> Iterator[FrameType]:
     while trace is not None:
         yield trace.tb_frame
         trace = trace.tb_next
+
+
+def let_go(error: BaseException) -> None:
+    """Drop what the training loops of Keras hold in the frames that an exception passed.
+
+    A tf.data iterator has threads of its own, each with a stack of megabytes that counts as the process's memory. Some hundred
+    fits that failed, kept as long as their exceptions are, would end it: by a refused thread, or inside native code.
+    """
+    for frame in frames(error):
+        if _is_keras(frame) and {"trainer", "training", "epoch_iterator"} & set(str(frame.f_globals["__name__"]).split(".")):
+            with contextlib.suppress(RuntimeError):  # a frame that is running holds on to what it needs
+                frame.clear()
 
 
 def raised_in_keras(error: BaseException) -> bool:

@@ -18,6 +18,7 @@ from bnlint.verify.methods import EVALUATION, TRAINING
 from bnlint.verify.objects import difference, layers_of, learnt, norms_of, statistics
 from bnlint.verify.places import Place, is_user_code, overlaps, user_stack
 from bnlint.verify.plans import Plan
+from bnlint.verify.raised import frames as frames_of
 from bnlint.verify.weight_records import Assignment, ListRead, watch
 
 _MOST = 20_000
@@ -131,6 +132,11 @@ class Recording:
         """The next point in time."""
         self.clock += 1
         return self.clock
+
+    def unfinished(self) -> set[int]:
+        """The identities of what no constructor has finished, for it raised: no layer has come of that."""
+        frames = (frame for each in self.failures for frame in frames_of(each.error) if frame.f_code.co_name == "__init__")
+        return {id(frame.f_locals["self"]) for frame in frames if "self" in frame.f_locals}
 
     def note(self, text: str) -> None:
         """Something that a verdict has to say beside its number, once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -40,19 +41,21 @@ class Runs:
         input is made again with others, once all ways have had the likeliest; so is one that needs more after all.
         """
         runs, started = 0, monotonic()
-        ways = [(script, entry, whole, self._shapes(script)) for script, entry, whole in _ways(self.job, question)]
+        ways = [(script, entry, whole, list(self._shapes(script))) for script, entry, whole in _ways(self.job, question)]
+        axes = 0
         while ways:
             for way in list(ways):
                 script, entry, whole, shapes = way
-                shape = next(shapes, None)
-                if shape is None:
+                if not shapes:
                     ways.remove(way)
                     continue
+                shape = shapes.pop(next((index for index, each in enumerate(shapes) if len(each) == axes), 0))
                 stage = self._run(script, shape, entry, needs)
                 yield stage, whole
                 while stage.again:
                     stage = self._run(script, shape, entry, needs)
                     yield stage, whole
+                axes = axes_wanted(stage) or axes
                 runs += 1
                 if runs >= _MOST_RUNS or monotonic() - started > _MOST_SECONDS:
                     return
@@ -76,6 +79,18 @@ class Runs:
         if len(self._kept) > _MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         return stage
+
+
+def axes_wanted(stage: Stage) -> int:
+    """How many axes a sample should have, by what Keras says of one that has others; 0 where it says nothing."""
+    for each in reversed(stage.recording.failures):
+        if found := re.search(r"expected (?:min_)?ndim=(\d)", str(each.error)):
+            return int(found[1]) - 1
+        if found := re.search(
+            r"Kernel shape must have the same length as input, but received kernel of shape \(([^)]*)\)", str(each.error)
+        ):
+            return found[1].count(",")
+    return 0
 
 
 def _ways(job: Job, question: Question) -> Iterator[tuple[Script, Entry | None, bool]]:

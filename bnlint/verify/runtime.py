@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from bnlint.verify.made_up import MadeUp, Structure, expectations
+from bnlint.verify.objects import is_symbolic
 from bnlint.verify.places import trace_places
-from bnlint.verify.recorder import Failure, Recording
+from bnlint.verify.recorder import Failure, LayerCall, Recording
+from bnlint.verify.synthetic import leaves
 
 ROUNDS = 2
 """Rounds of a loop that trains: one to move what is moved, one to see what is done again."""
+_ALIKE = 3
+"""Rounds that apply a model just as the one before did, behind which no further one tells more."""
+_COUNTED = (range, list, tuple)
 _SCOPES = 4
 """Times at which the names at a place are kept: those of the first passes, for what is made there does not change."""
 
@@ -65,8 +70,41 @@ class Runtime:
         self.expected[:] = expectations(wanted, functions)
 
     def over(self, expected: None, iterable: Iterable[Any]) -> Iterable[Any]:
-        """What a loop runs over."""
-        return iter(iterable) if isinstance(iterable, MadeUp) else iterable
+        """What a loop runs over; no more rounds than are needed where these only apply a model."""
+        if isinstance(iterable, MadeUp):
+            return iter(iterable)
+        return self._bounded(iterable) if isinstance(iterable, _COUNTED) and len(iterable) > _ALIKE else iterable
+
+    def data(self, iterable: Callable[[], Iterable[Any]], wanted: Structure, functions: str = "") -> Iterator[Any]:
+        """What a loop runs over that gives data to something; made-up batches where there are none, or none that can be read."""
+        self.expect(wanted, functions)
+        try:
+            batches = iter(self._bounded(iterable()))
+            first = next(batches, MISSING)
+        except Exception:  # noqa: BLE001 - whatever the data needs is not here
+            self.failed()
+            self.recording.note("the batches are made up")
+            yield from (self.structured(wanted) for _ in range(ROUNDS))
+            return
+        if first is not MISSING:
+            yield first
+            yield from batches
+
+    def _bounded(self, iterable: Iterable[Any]) -> Iterator[Any]:
+        """The rounds of a loop until some in a row did no more than to apply the same layers to values."""
+        recording, alike = self.recording, 0
+        before: frozenset[int] = frozenset()
+        for each in iterable:
+            made, called = len(recording.constructions), len(recording.calls)
+            yield each
+            outer = [call for call in recording.calls[called:] if call.parent is None]
+            applied = frozenset(id(call.layer) for call in outer)
+            idle = not outer or len(recording.constructions) > made or any(_is_symbolic(call) for call in outer)
+            alike = 0 if idle or applied != before else alike + 1
+            before = frozenset() if idle else applied
+            if alike >= _ALIKE:
+                recording.note("of a loop that applies the same model again and again the first rounds have run")
+                return
 
     def made_up(self) -> MadeUp:
         """A data set for a function that loops over it."""
@@ -105,6 +143,10 @@ class Runtime:
     def all_keywords(self, **values: Callable[[], Any]) -> dict[str, Any]:
         """The keyword arguments of a function that trains, a stand-in for each that cannot be evaluated."""
         return {name: _value(each) for name, each in values.items()}
+
+
+def _is_symbolic(call: LayerCall) -> bool:
+    return any(map(is_symbolic, leaves([*call.arguments, *call.keywords.values()])))
 
 
 def _fits(item: Any, wanted: Structure) -> bool:

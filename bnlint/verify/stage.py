@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bnlint.verify import patches
+from bnlint.verify import guesses, patches
 from bnlint.verify.entries import Entry, call_entry
 from bnlint.verify.jobs import Job, Script
 from bnlint.verify.loading import load, project
@@ -20,7 +20,7 @@ from bnlint.verify.runtime import Runtime
 from bnlint.verify.settings import reset
 from bnlint.verify.synthetic import input_tensors, leaves, mapped, numpy_of, sample
 from bnlint.verify.tensorflow_records import recorded
-from bnlint.verify.training import Trainer, Untrainable, eager
+from bnlint.verify.training import Several, Trainer, Untrainable, batches_of, eager
 from bnlint.verify.words import raised
 
 
@@ -141,7 +141,7 @@ class Stage:
     @contextmanager
     def _recording(self) -> Iterator[None]:
         with ExitStack() as stack:
-            stack.enter_context(patches.in_place(self.recording.note, self.whole, self._weights_loaded))
+            stack.enter_context(patches.in_place(self.recording.note, self.whole, self._weights_loaded, self._invented))
             stack.enter_context(eager())
             stack.enter_context(recorded(self.recording))
             stack.enter_context(project(self.job, self.script, self.runtime))
@@ -160,6 +160,10 @@ class Stage:
                 stack.enter_context(recorder.paused())
             yield
 
+    def _invented(self, text: str) -> None:
+        self.recording.invented = True
+        self.recording.note(text)
+
     def _weights_loaded(self, model: Any) -> None:
         self.recording.happenings.append(Happening("load_weights", model, user_stack(2), self.recording.tick()))
 
@@ -170,8 +174,9 @@ class Stage:
                 stack.enter_context(recorder.inside())
             self.trainer.fit(model)
             if method == "test_step":
-                x, y = next(iter(self.trainer._data(model)))
-                model.evaluate(x, y, verbose=0)
+                x, y = self.trainer.accepted[id(model)]
+                several = isinstance(y, Several)
+                model.evaluate(batches_of(x, y, 4), verbose=0) if several else model.evaluate(x, y, verbose=0)
 
     @contextmanager
     def listening(self) -> Iterator[list[LayerCall]]:
@@ -199,9 +204,9 @@ class Stage:
 
         Those that were made while a layer ran are its own affair.
         """
-        made = [
-            each.instance for each in self.recording.constructions if is_model(each.instance) and not each.during
-        ] + self.extra
+        unfinished = self.recording.unfinished()
+        constructed = [each for each in self.recording.constructions if is_model(each.instance) and not each.during]
+        made = [each.instance for each in constructed if id(each.instance) not in unfinished] + self.extra
         # A sequential model of Keras 3 has a functional one of its own, which holds the same layers and is not compiled.
         own = {id(getattr(model, "_functional", None)) for model in made}
         made = [model for model in made if id(model) not in own]
@@ -222,7 +227,14 @@ class Stage:
         """Made-up values for the variables of a loop over data, in tuples where their names are."""
         from bnlint.verify.entries import argument
 
-        return tuple(self.batch(name) if isinstance(name, tuple) else argument(self, name, "") for name in names)
+        return tuple(
+            self.batch(name)
+            if isinstance(name, tuple)
+            else self.input_batch()
+            if guesses.is_data(name) and guesses.guess(name) is not guesses.TARGET
+            else argument(self, name, "")
+            for name in names
+        )
 
     def input_batch(self, model: Any = None) -> Any:
         """A batch for a model, the latest by default, as tensors, or of the stage's shape."""

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from bnlint.verify.callbacks import driven
+from bnlint.verify.guesses import TARGET, guess
 from bnlint.verify.objects import Snapshot, has_call, is_model, is_norm, keras_of, kerases, layers_of
 from bnlint.verify.plans import planned
+from bnlint.verify.raised import let_go
 from bnlint.verify.recorder import Flags, Happening
 from bnlint.verify.runtime import MISSING
+from bnlint.verify.steps import SINGLE, batch_structure
 from bnlint.verify.synthetic import (
     LARGER,
     Tree,
@@ -33,6 +36,10 @@ STEPS = 2
 BIG, BIG_BATCH = 60, 2
 """From so many layers on, a network is trained for one step of so few samples: a ResNet50 takes two seconds of a core for it."""
 SEED = 7
+
+
+class Several(tuple[Any, ...]):
+    """What a batch holds behind its inputs where that is more than targets."""
 
 
 class Untrainable(Exception):
@@ -55,6 +62,8 @@ class Trainer:
         self._eager = True
         self._image: dict[int, dict[str, int]] = {}
         self.known: dict[int, tuple[Tree, Tree]] = {}
+        self.accepted: dict[int, tuple[Tree, Tree]] = {}
+        """The inputs and targets of the last fit of a model that worked, by its identity."""
 
     # Data
 
@@ -86,7 +95,7 @@ class Trainer:
                     f"the model cannot be called on an input of shape {self.shape}: {_said(error)}", True
                 ) from error
         except Exception as error:
-            if self._takes_several(model, error):
+            if self._takes_several(model, error) or self._takes_integers(model):
                 return model
             raise Untrainable(f"the model cannot be called on an input of shape {self.shape}: {_said(error)}", True) from error
         return model
@@ -104,6 +113,17 @@ class Trainer:
             self.known[id(model)] = (inputs, None)
         return id(model) in self.known
 
+    def _takes_integers(self, model: Any) -> bool:
+        """Whether a model with embeddings in it can be called on what these take; that is kept as its data."""
+        if _vocabulary(model, 0) == 0 or len(self.shape) > 2 or id(model) in self.known:
+            return False
+        rng = np.random.default_rng(SEED)
+        inputs = sample((batch_size_for(self.shape), *self.shape), "int32", rng, _vocabulary(model))
+        with suppress(Exception):  # whatever it is, the model does not take it
+            model(inputs)
+            self.known[id(model)] = (inputs, None)
+        return id(model) in self.known
+
     # Training
 
     def fit(self, model: Any, x: Tree = None, y: Tree = None, epochs: int = 1, batch_size: int | None = None) -> list[Flags]:
@@ -112,6 +132,7 @@ class Trainer:
         _compiled(model)
         candidates = iter([(x, y)]) if x is not None else self._data(model)
         errors = []
+        idle: list[Flags] | None = None
         snapshot = Snapshot(model)
         steps = steps_for(model)
         for inputs, targets in candidates:
@@ -123,18 +144,38 @@ class Trainer:
                 size = batch_size or -(-len(leaves(inputs)[0]) // steps)
                 with eager(self._eager):
                     _fit(model, inputs, targets, epochs, size)
-                return _flags(snapshot)
+                self.accepted[id(model)] = (inputs, targets)
+                flags = _flags(snapshot)
+                seen = x is None and id(model) in self.known and inputs is self.known[id(model)][0]
+                if not seen or any(each.weights_moved for each in flags):
+                    return flags
+                idle = flags  # the loss may be saturated on them: others tell whether anything is trained
+                snapshot.restore()
             except Exception as error:  # noqa: BLE001 - other targets may suit the loss
+                let_go(error)
                 errors.append(error)
                 snapshot.restore()
+        if idle is not None:
+            return idle
         raise Untrainable(
             f"the model cannot be trained: {_said(errors[0])}" if errors else "there is nothing to train on"
         ) from None
 
     def _data(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
-        if not has_call(model):
-            yield from self._data_of_parts(model)
-            return
+        structure = batch_structure(model)
+        found = self._pairs(model) if has_call(model) else self._data_of_parts(model)
+        if structure == SINGLE:
+            inputs, targets = next(found)
+            yield inputs, None
+            yield inputs, targets
+        elif isinstance(structure, tuple) and len(structure) > 2:
+            inputs, targets = next(found)
+            yield inputs, Several(_part(each, inputs, targets) for each in structure[1:])
+            yield inputs, targets
+        yield from found
+
+    def _pairs(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
+        """Inputs and targets for a model that can be called, likeliest first."""
         if id(model) in self.known and self.known[id(model)][1] is not None:
             yield self.known[id(model)]
         inputs, outputs = self._accepted(model)
@@ -191,6 +232,8 @@ class Trainer:
         model = happening.model
         happening.plan = planned(happening.kind, args, kwargs)
         x, y = self._given(model, args, kwargs)
+        if x is not None and not fits(model, x):  # made up for a function before it made the model
+            x = y = None
         own = x is not None
         if own:
             self.known[id(model)] = (x, y)
@@ -213,6 +256,8 @@ class Trainer:
     def _handle_other(self, happening: Happening, original: Any, *args: Any, **kwargs: Any) -> Any:
         model = happening.model
         x, y = self._given(model, args, kwargs)
+        if x is not None and not fits(model, x):  # made up for a function before it made the model
+            x = y = None
         if x is None:
             self.built(model)
             x = self.inputs(model)
@@ -237,6 +282,22 @@ class Trainer:
             return few_samples(x, y)
         except Exception:  # noqa: BLE001 - whatever it is, it is no data
             return None, None
+
+
+def fits(model: Any, x: Tree) -> bool:
+    """Whether data have the number of inputs and the shapes that a model says it takes, if it does."""
+    tensors = leaves(input_tensors(model))
+    shapes = [tuple(each.shape) for each in tensors]
+    given = [tuple(np.shape(each)) for each in leaves(x)]
+    if not tensors:
+        return True
+    return len(shapes) == len(given) and all(_agree(*pair) for pair in zip(shapes, given, strict=True))
+
+
+def _agree(wanted: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a shape is one that is wanted; a last axis of one may be missing or too many, as Keras has it."""
+    first, second = (each[1:-1] if len(each) > 1 and each[-1] == 1 else each[1:] for each in (wanted, shape))
+    return len(first) == len(second) and all(a is None or a == b for a, b in zip(first, second, strict=True))
 
 
 def steps_for(model: Any) -> int:
@@ -286,10 +347,10 @@ def _resampled(seen: Any, count: int, rng: np.random.Generator) -> Any:
     return rows
 
 
-def _vocabulary(model: Any) -> int:
-    """How many different integers a model's embeddings take."""
+def _vocabulary(model: Any, default: int = 2) -> int:
+    """How many different integers a model's embeddings take; the default where it has none."""
     sizes = [each.input_dim for each in model._flatten_layers() if isinstance(getattr(each, "input_dim", None), int)]
-    return min(sizes, default=2)
+    return min(sizes, default=default)
 
 
 @contextmanager
@@ -319,7 +380,26 @@ def _fit(model: Any, x: Tree, y: Tree, epochs: int, batch_size: int) -> None:
     keywords = {"batch_size": batch_size, "epochs": epochs, "verbose": 0, "shuffle": False}
     if isinstance(x, tuple):
         x = list(x)
-    model.fit(x, y, **keywords) if y is not None else model.fit(x, **keywords)
+    if isinstance(y, Several):
+        model.fit(batches_of(x, y, batch_size), epochs=epochs, verbose=0)
+    else:
+        model.fit(x, y, **keywords) if y is not None else model.fit(x, **keywords)
+
+
+def batches_of(x: Tree, others: Several, batch_size: int) -> Any:
+    """A data set whose batches are tuples of more than inputs and targets."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((x, *others)).batch(batch_size)
+
+
+def _part(name: Any, inputs: Tree, targets: Tree) -> Tree:
+    """What a step that unpacks its batch is likely to want by a name: weights of samples, targets, or more inputs."""
+    if not isinstance(name, str):
+        return tuple(_part(each, inputs, targets) for each in name)
+    if "weight" in name or name == "w":
+        return np.ones(len(leaves(inputs)[0]), "float32")
+    return targets if guess(name) is TARGET and targets is not None else inputs
 
 
 def _compiled(model: Any) -> None:

@@ -20,6 +20,7 @@ _SIGNALS = {
 }
 _MEMORY = re.compile(
     rf"{OUT_OF_MEMORY}|bad_alloc|MemoryError|[Cc]annot allocate memory|[Ff]ailed to allocate|OOM when allocating|[Oo]ut of memory"
+    r"|pthread_create\(\) failed"
 )
 
 

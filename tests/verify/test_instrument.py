@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import dedent
 from typing import Any
 
@@ -12,10 +12,11 @@ import pytest
 
 from bnlint.finding import Span
 from bnlint.verify.instrument import RUNTIME, instrumented
-from bnlint.verify.recorder import Recording
+from bnlint.verify.recorder import LayerCall, Recording
 from bnlint.verify.runtime import MISSING, Runtime
 
 PATH = "/project/script.py"
+Names = Callable[[Recording], dict[str, Any]]
 
 
 class Model:
@@ -31,12 +32,20 @@ class Model:
 class Run:
     """A source that was run as a stage does, with ``log`` to write to and a ``model`` to train."""
 
-    def __init__(self, text: str, kept: Sequence[int] = (), spans: Sequence[Span] = (), made_up: Any = "made up") -> None:
+    def __init__(
+        self,
+        text: str,
+        kept: Sequence[int] = (),
+        spans: Sequence[Span] = (),
+        made_up: Any = "made up",
+        names: Names = lambda recording: {},
+    ) -> None:
         self.recording = Recording()
         self.log: list[Any] = []
         self.model = Model()
         self.names: dict[str, Any] = {"log": self.log.append, "model": self.model, "__name__": "__main__"}
         self.names[RUNTIME] = Runtime(self.recording, lambda names: (made_up,))
+        self.names |= names(self.recording)
         self.names["data"] = self.names[RUNTIME].made_up()
         self.text = dedent(text).lstrip()
         exec(compile(instrumented(self.text, PATH, kept, spans), PATH, "exec", dont_inherit=True), self.names)  # noqa: S102 - as the stage does it
@@ -331,3 +340,64 @@ def test_a_syntax_error_is_that_of_the_source() -> None:
 @pytest.mark.parametrize("text", ["", "\n", "# a comment\n", '"only a docstring"\n', "pass\n"])
 def test_a_source_with_nothing_in_it_runs(text: str) -> None:
     assert Run(text, kept=[1]).failures == []
+
+
+# What leads to a place, what is not here, what goes on and on
+
+
+def test_calls_that_come_to_a_watched_place_are_kept_outside_the_slice() -> None:
+    run = Run(
+        """
+        def freeze(model):
+            log("place")
+        def both(model):
+            freeze(model)
+        log("kept")
+        log("left out")
+        both(1)
+        """,
+        kept=[5],
+        spans=[Span(PATH, 2, 5, 2, 17)],
+    )
+    assert run.log == ["kept", "place"]
+
+
+def test_names_that_a_library_has_are_imported_beside_one_that_it_has_not() -> None:
+    run = Run("from math import pi, no_such_name, tau\nlog(pi < tau)\n")
+    assert (run.log, run.failures) == ([True], ["ImportError"])
+
+
+def test_a_loop_that_gives_data_to_something_runs_over_made_up_batches_where_there_are_none() -> None:
+    run = Run("for batch in missing:\n    log(batch)\n")
+    assert (run.log, run.failures) == (["made up"] * 2, ["NameError"])
+
+
+def test_a_loop_over_anything_else_that_is_missing_does_not_run() -> None:
+    assert Run("for filters in missing:\n    log(filters)\n").log == []
+
+
+def test_a_loop_that_only_applies_a_model_ends_early() -> None:
+    run = Run(
+        """
+        def use(index):
+            log(index)
+            called(layer)
+        for index in range(100):
+            use(index)
+        """,
+        names=_calls_of(object()),
+    )
+    assert run.log == [0, 1, 2, 3]
+
+
+def test_a_loop_that_applies_other_layers_each_time_goes_on() -> None:
+    run = Run("for index in range(20):\n    log(index)\n    called(object() if index else layer)\n", names=_calls_of(object()))
+    assert run.log == list(range(20))
+
+
+def _calls_of(layer: object) -> Names:
+    """``called`` notes a call of a layer, as a recorder does; what was called stays alive, and so has an identity of its own."""
+    return lambda recording: {
+        "layer": layer,
+        "called": lambda each: recording.calls.append(LayerCall(each, (), recording.tick(), (1.0,), {})),
+    }
