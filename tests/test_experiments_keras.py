@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import difflib
-import json
-import subprocess
-import sys
+import queue
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from bnlint.finding import Span, Verdict
 from bnlint.page import marks, without_marks
 from bnlint.registry import load
+from bnlint.verify.child import Child, Message, make_folder
 from bnlint.verify.jobs import Environment, Job, Question, verdict_from_json
+from bnlint.verify.pool import PERFORM
+from bnlint.verify.worker import Orders
 
 Measure = Callable[[str, str, int, str], Verdict]
 RULES = [each for each in load().values() if each.experiment]
+
+CPU_SECONDS = 600.0
 
 KERAS_2_TOO: frozenset[str] = frozenset(
     {
@@ -48,38 +50,54 @@ GOOD_PLACES: dict[str, tuple[str, ...]] = {}
 most like a marked one of Bad. None is forced where the text is empty."""
 
 
-class Child:
-    """A child process that answers jobs."""
+class Worker:
+    """The process that ``bnlint verify`` measures in, kept for one job after the other."""
 
     def __init__(self, generation: str) -> None:
-        child = Path(__file__).with_name("experiment_child.py")
-        command = [sys.executable, str(child), generation]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.environment = Environment(generation)
+        self.events: queue.Queue[tuple[Child, Message]]
+        self.child: Child | None = None
+        self.number = 0
 
-    def ask(self, job: Job) -> list[Verdict]:
-        pipes: tuple[IO[str], IO[str]] = self.process.stdin, self.process.stdout  # type: ignore[assignment]
-        pipes[0].write(job.to_json() + "\n")
-        pipes[0].flush()
-        return [verdict_from_json(each) for each in json.loads(pipes[1].readline())]
+    def ask(self, job: Job) -> Verdict:
+        """The verdict on a job's only question; one that is lost with its process is inconclusive, as in a pool."""
+        if self.child is None:
+            self.events = queue.Queue()
+            self.child = Child(Orders(make_folder(), self.environment, PERFORM), 1, self.events)
+            assert self.events.get()[1] == {"event": "ready"}
+        self.number += 1
+        self.child.give(self.number, job, CPU_SECONDS)
+        verdict = Verdict("inconclusive", "there was no answer")
+        while True:
+            message = self.events.get()[1]
+            if message["event"] == "verdict":
+                verdict = verdict_from_json(message["verdict"])
+            elif message["event"] != "begin":
+                if message["event"] == "end" or message["fault"] or message["retire"]:
+                    self.close()
+                return verdict
+
+    def close(self) -> None:
+        if self.child is not None:
+            self.child.end()
+            self.child = None
 
 
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
     """The verdict of a rule's experiment at a line of a source: ``measured(code, text, line, generation)``."""
-    children: dict[str, Child] = {}
+    workers: dict[str, Worker] = {}
     path = str(tmp_path_factory.mktemp("experiments") / "example.py")
 
     def measure(code: str, text: str, line: int, generation: str = "3") -> Verdict:
-        if generation not in children:
-            children[generation] = Child(generation)
         Path(path).write_text(text)
         span = Span(path, line, 1, line + 1, 1)
         job = Job(path, text, "example", (), (Question(code, span),), environment=Environment(generation))
-        return children[generation].ask(job)[0]
+        return workers.setdefault(generation, Worker(generation)).ask(job)
 
     yield measure
-    for child in children.values():
-        child.process.kill()
+    for worker in workers.values():
+        worker.close()
 
 
 def generations(code: str) -> list[str]:

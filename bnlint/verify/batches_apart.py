@@ -50,7 +50,7 @@ def _trained_at(bench: Bench) -> tuple[Any, int]:
     from bnlint.verify.objects import is_model, is_symbolic, norms_of
     from bnlint.verify.synthetic import leaves
 
-    trained = bench._at(happened(bench, *FITS), bench.span)
+    trained = bench.at(happened(bench, *FITS), bench.span)
     if trained:
         model = trained[0].model
         places = {each.stack[:1] for each in happened(bench, *FITS) if each.model is model}

@@ -2,68 +2,36 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bnlint.finding import Span, Status, Verdict
-from bnlint.verify.methods import EVALUATION, TRAINING
+from bnlint.finding import Span, Verdict
+from bnlint.verify.on_models import STILL, OnModels
+from bnlint.verify.undecided import Inconclusive, NeedsCourse, NeedsData
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from bnlint.verify.expressions import Written
-    from bnlint.verify.jobs import Question
     from bnlint.verify.making import Making
     from bnlint.verify.modes import Modes
     from bnlint.verify.observing import Observer
-    from bnlint.verify.recorder import Flags, Happening, LayerCall
+    from bnlint.verify.recorder import LayerCall
     from bnlint.verify.repeats import Repeats
     from bnlint.verify.sharing import Sharing
     from bnlint.verify.single import Single
     from bnlint.verify.sizes import Sizes
-    from bnlint.verify.stage import Stage
 
-
-STILL = 1e-7
-"""What has moved by less has not moved: untouched weights are equal bit by bit, and a float32 of the size of 1 moves by 1.2e-7 at least."""
-
+__all__ = ["STILL", "Bench", "Inconclusive", "NeedsCourse", "NeedsData"]
 
 _MOST_LAYERS = 6
 """Layers made at one place are alike: it is enough to look at some."""
 
 
-class Inconclusive(Exception):
-    """An experiment cannot decide; the message says why.
-
-    ``shape`` tells whether another input shape may help, ``final`` that nothing will, so that no other run is tried.
-    """
-
-    def __init__(self, message: str, shape: bool = False, final: bool = False) -> None:
-        super().__init__(message)
-        self.shape, self.final = shape, final
-
-
-class NeedsCourse(Exception):
-    """An experiment asks how the user's code trains, in a run in which it did not."""
-
-
-class NeedsData(Exception):
-    """An experiment asks for the user's data, in a run that left them out."""
-
-
-class Bench:
+class Bench(OnModels):
     """The live layers, calls, models and events of one finding.
 
     Whatever is asked for and is not there raises :class:`Inconclusive`, so that an experiment reads as what it measures.
     Models are shared between the experiments of a stage only within one finding; weights may be changed.
     """
-
-    def __init__(self, stage: Stage, index: int, question: Question) -> None:
-        self.stage, self.question, self._index = stage, question, index
-        self.recording, self.trainer = stage.recording, stage.trainer
 
     @cached_property
     def modes(self) -> Modes:
@@ -96,54 +64,6 @@ class Bench:
         from bnlint.verify.phase import Phase
 
         return Phase(self).verdict()
-
-    # Verdicts
-
-    def decided(self, confirmed: bool, reason: str, **measured: float) -> Verdict:
-        """Confirmed or refuted, with what was measured in words and numbers."""
-        return self._verdict("confirmed" if confirmed else "refuted", reason, measured)
-
-    def _verdict(self, status: Status, reason: str, measured: Mapping[str, float]) -> Verdict:
-        notes = f" ({'; '.join(self.recording.notes)})" if self.recording.notes else ""
-        return Verdict(status, reason + notes, {name: float(value) for name, value in measured.items()})
-
-    # The place
-
-    @property
-    def span(self) -> Span:
-        """The finding's place."""
-        return self.question.span
-
-    @property
-    def reached(self) -> list[int]:
-        """The times at which the code came to the place."""
-        return self.recording.reached.get(self._index, [])
-
-    def since(self) -> int:
-        """The first time the code came to the place."""
-        if not self.reached:
-            raise Inconclusive("the code does not come to this place")
-        return self.reached[0]
-
-    def written(self, span: Span | None = None) -> Written:
-        """What is written at the place, and what it is worth there."""
-        from bnlint.verify.expressions import Written
-
-        scopes = self.recording.scopes.get(self._index, []) if span is None else []
-        return Written(self.stage.job.text, span or self.span, scopes or [self.stage.namespace])
-
-    def value(self, node: ast.expr) -> Any:
-        """What an expression at the place is worth; raises Inconclusive where it cannot be evaluated."""
-        from bnlint.verify.expressions import Unknowable
-
-        try:
-            return self.written().value(node)
-        except Unknowable as error:
-            raise Inconclusive(str(error)) from error
-
-    def happened(self, *kinds: str) -> list[Happening]:
-        """What happened of the kinds at the place, in order; nothing where nothing did."""
-        return self._at([each for each in self.recording.happenings if each.kind in kinds], self.span)
 
     @property
     def making(self) -> Making:
@@ -179,38 +99,6 @@ class Bench:
         from bnlint.verify.objects import is_norm
 
         return is_norm(layer)
-
-    def failure(self, span: Span | None = None) -> BaseException | None:
-        """What was raised by the expression at the place, or below it."""
-        from bnlint.verify.places import overlaps
-
-        where = span or self.span
-        for failure in self.recording.failures:
-            if any(overlaps(place, where) for place in failure.places):
-                return failure.error
-        return None
-
-    def raised(self, test: Callable[[FrameType], bool], behind: bool = False) -> BaseException | None:
-        """What was raised in the lines of the place or a related one, having passed a frame of a library of which something is true.
-
-        ``behind``: also what was raised elsewhere after the code had come to the place.
-        """
-        from bnlint.verify.places import overlaps
-        from bnlint.verify.raised import passed
-
-        lines = [Span(each.path, each.line, 1, each.end_line + 1, 1) for each in (self.span, *self.question.related)]
-        for failure in self.recording.failures:
-            near = any(overlaps(place, span) for place in failure.places for span in lines)
-            later = behind and self.reached and failure.time > self.reached[0]
-            if (near or later) and passed(failure.error, test):
-                return failure.error
-        return None
-
-    @staticmethod
-    def said(error: BaseException) -> str:
-        """An exception in one line; of one that Keras tells about in another, the inner one."""
-        text = " ".join(str(error).rpartition("Error encountered:")[2].split())
-        return f"{type(error).__name__}: {text[:160]}"
 
     # Layers
 
@@ -299,194 +187,28 @@ class Bench:
         unfinished = self.recording.unfinished()
         made = [each for each in self.recording.constructions if id(each.instance) not in unfinished]
         accepted = [each for each in made if accept(each.instance)]
-        found = self._at(accepted, span or self.span)
+        found = self.at(accepted, span or self.span)
         if not found and accepted:
             written = self.written(span)
             found = through_partial(written, accepted) or in_constructor(written, accepted)
         if not found:
             self.since()
-            raise Inconclusive(f"no such layer was made at this place{self._because(span)}")
+            raise Inconclusive(f"no such layer was made at this place{self.because(span)}")
         return [each.instance for each in found]
 
     def called(self, accept: Callable[[Any], bool] = lambda layer: True, span: Span | None = None) -> list[LayerCall]:
         """The calls of accepted layers at the place; raises Inconclusive if there are none."""
-        found = self._at([each for each in self.recording.calls if accept(each.layer)], span or self.span)
+        found = self.at([each for each in self.recording.calls if accept(each.layer)], span or self.span)
         if not found:
             self.since()
-            raise Inconclusive(f"no such layer was called at this place{self._because(span)}")
+            raise Inconclusive(f"no such layer was called at this place{self.because(span)}")
         return found
 
     def called_at_related(self, accept: Callable[[Any], bool]) -> list[LayerCall]:
         """The calls of accepted layers at the related places; none where there are none."""
         known = [each for each in self.recording.calls if accept(each.layer)]
-        return [each for span in self.question.related for each in self._at(known, span)]
-
-    def _because(self, span: Span | None) -> str:
-        from bnlint.verify.words import raised
-
-        error = self.failure(span)
-        return "" if error is None else f": {raised(error)}"
-
-    def _at(self, records: Iterable[Any], span: Span) -> list[Any]:
-        """The records whose innermost places come nearest to a span; records deeper below the place where none does.
-
-        Where the place itself raised, what was made on the way to that is not what the place stands for.
-        """
-        from bnlint.verify.places import nearest
-
-        known = list(records)
-        for depth in range(8 if self.failure(span) is None else 1):
-            places = nearest((each.stack[depth] for each in known if len(each.stack) > depth), span)
-            found = [each for each in known if len(each.stack) > depth and each.stack[depth] in places]
-            if found:
-                return found
-        return []
-
-    # Models
-
-    def model_of(self, layer: Any) -> Any:
-        """The outermost model that holds a layer, built; raises Inconclusive if there is none."""
-        model = self.stage.model_of(layer)
-        if model is None:
-            raise Inconclusive("the layer is in no model that the code builds")
-        return self.built(model)
-
-    def models(self) -> list[Any]:
-        """All models the code made, outermost and latest first; raises Inconclusive if there are none."""
-        found = self.stage.models()
-        if not found:
-            raise Inconclusive("the code builds no model")
-        return found
-
-    def built(self, model: Any) -> Any:
-        """The model, called once on a batch where it was not built."""
-        from bnlint.verify.training import Untrainable
-
-        try:
-            return self.trainer.built(model)
-        except Untrainable as error:
-            raise Inconclusive(str(error), error.shape) from error
-
-    def batch(self, model: Any, count: int | None = None, seed: int = 7) -> Any:
-        """A batch that the model takes."""
-        return self.trainer.inputs(model, count, seed)
-
-    def outputs(self, model: Any, batch: Any, training: bool | None = None) -> list[Any]:
-        """The model's outputs as arrays in float64; ``training`` is left out where it is None."""
-        import numpy as np
-
-        from bnlint.verify.objects import keras_of
-        from bnlint.verify.synthetic import leaves, numpy_of
-
-        keras_of(model).utils.set_random_seed(11)
-        try:
-            result = model(batch) if training is None else model(batch, training=training)
-        except TypeError:
-            raise Inconclusive("the model's call does not take the mode") from None
-        return [np.asarray(each, "float64") for each in leaves(numpy_of(result)) if np.asarray(each).dtype.kind in "fiub"]
-
-    # Training
-
-    def fit(self, model: Any, **keywords: Any) -> list[Flags]:
-        """One real, short ``fit``, and what it moved in each layer; raises Inconclusive where the model cannot be trained."""
-        from bnlint.verify.training import Untrainable
-
-        try:
-            return self.trainer.fit(model, **keywords)
-        except Untrainable as error:
-            raise Inconclusive(str(error), error.shape) from error
-
-    def events(self, *kinds: str, after: int = 0) -> list[Happening]:
-        """What happened of the kinds (``compile``, ``fit``, ``trainable``, ...) after a time, in order.
-
-        The user's trainings and evaluations are run only where they are asked for.
-        """
-        if not self.stage.trains and not {*TRAINING, *EVALUATION}.isdisjoint(kinds):
-            raise NeedsCourse
-        return [each for each in self.recording.happenings if each.kind in kinds and each.time >= after]
+        return [each for span in self.question.related for each in self.at(known, span)]
 
     def layers_with_call(self) -> list[Any]:
         """The layers and models made whose class has, or inherits, the function at the place."""
-        return [each.instance for each in self.recording.constructions if self._defines(type(each.instance))]
-
-    def model_with_call(self) -> Any:
-        """The model, outermost and latest first, whose class has or inherits the function at the place; raises Inconclusive."""
-        for model in self.models():
-            if self._defines(type(model)):
-                return self.built(model)
-        raise Inconclusive("no model of this class is built by the code")
-
-    def _defines(self, cls: type) -> bool:
-        for owner in cls.__mro__:
-            for name in ("call", "train_step", "test_step", "__call__"):
-                code = _code_of(vars(owner).get(name))
-                if code is not None and code.co_filename == self.span.path and _covers(code, self.span.line):
-                    return True
-        return False
-
-    def moved(self, norms: list[Flags], flags: list[Flags], still: bool) -> Verdict:
-        """Whether statistics stood still (or moved) in a training that moved other weights."""
-        if not norms:
-            raise Inconclusive("there is no trainable batch normalization in the model")
-        statistics = max(each.statistics_moved or 0.0 for each in norms)
-        least = min(each.statistics_moved or 0.0 for each in norms)
-        if least <= STILL < statistics:
-            raise Inconclusive(f"one fit moves some moving statistics by {statistics:.2g}, and others by {least:.2g}")
-        weights = max((each.weights_moved or 0.0 for each in flags), default=0.0)
-        if weights <= STILL and statistics <= STILL:
-            raise Inconclusive("the training moves no weight at all")
-        reason = f"one fit moves the moving statistics by {statistics:.2g} and the weights by {weights:.2g}"
-        return self.decided((statistics <= STILL) == still, reason, statistics=statistics, weights=weights)
-
-    # Weights and outputs
-
-    @contextmanager
-    def restored(self, model: Any) -> Iterator[None]:
-        """Put the model's weights back behind the block."""
-        from bnlint.verify.objects import Snapshot
-
-        snapshot = Snapshot(model)
-        try:
-            yield
-        finally:
-            snapshot.restore()
-
-    @staticmethod
-    def bias_of(layer: Any) -> Any | None:
-        """A layer's bias variable, also that of the layer in a wrapper."""
-        inner = getattr(layer, "layer", layer)
-        bias = getattr(inner, "bias", None)
-        return bias if hasattr(bias, "assign") else None
-
-    @staticmethod
-    def shift(variable: Any, by: float) -> None:
-        """Add to a variable a constant and, different for each element, up to half of it."""
-        import numpy as np
-
-        from bnlint.verify.synthetic import numpy_of
-
-        value = numpy_of(variable)
-        variable.assign(value + by * (1 + np.random.default_rng(5).uniform(-0.5, 0.5, value.shape)))
-
-    @staticmethod
-    def relative_change(before: list[Any], after: list[Any]) -> float:
-        """The largest change of any output, as a share of the outputs' scale."""
-        import numpy as np
-
-        scale = max((float(np.max(np.abs(each))) for each in before if each.size), default=0.0)
-        change = max((float(np.max(np.abs(b - a))) for b, a in zip(before, after, strict=True) if b.size), default=0.0)
-        if not np.isfinite(change):
-            raise Inconclusive("the outputs are not finite")
-        return change / (scale + 1e-12)
-
-
-def _code_of(function: Any) -> Any | None:
-    """The code of a function, also of one that is decorated."""
-    for name in ("python_function", "__wrapped__"):
-        function = getattr(function, name, function)
-    return getattr(function, "__code__", None)
-
-
-def _covers(code: Any, line: int) -> bool:
-    lines = [each[2] for each in code.co_lines() if each[2]]
-    return bool(min(code.co_firstlineno, *lines) <= line <= max(lines))
+        return [each.instance for each in self.recording.constructions if self.defines(type(each.instance))]

@@ -204,7 +204,7 @@ class Copied:
     # What is listed
 
     def _of_list(self) -> Verdict:
-        reads = self.bench._at(list(self.recording.lists), self.span)
+        reads = self.bench.at(list(self.recording.lists), self.span)
         if not reads:
             raise Inconclusive("no list of a model's weights is read at this place")
         self._no_gradients()

@@ -21,7 +21,7 @@ def happened(bench: Bench, *kinds: str, after: int = 0) -> list[Happening]:
 
 def writes_at(bench: Bench, span: Span | None = None) -> list[Happening]:
     """The writes of ``trainable`` at the place, or below it."""
-    return bench._at(happened(bench, "trainable"), span or bench.span)
+    return bench.at(happened(bench, "trainable"), span or bench.span)
 
 
 def normalizations_at(bench: Bench) -> tuple[int, list[Any]]:
@@ -35,7 +35,7 @@ def normalizations_at(bench: Bench) -> tuple[int, list[Any]]:
     records: list[Any] = writes_at(bench)
     owners = [each.model for each in records]
     if not records:
-        records = bench._at(bench.recording.constructions, bench.span)
+        records = bench.at(bench.recording.constructions, bench.span)
         records = records or through_partial(bench.written(), bench.recording.constructions)
         owners = [each.instance for each in records if is_layer(each.instance)]
     norms = unique(norm for owner in owners for norm in norms_of(owner))
@@ -53,7 +53,7 @@ def unique(values: Iterable[Any]) -> list[Any]:
 def came_by(bench: Bench) -> bool:
     """Whether the run came by the first of the related places, where the finding has any."""
     records: list[Any] = [*bench.recording.happenings, *bench.recording.constructions]
-    return all(bench._at(records, span) for span in bench.question.related[:1])
+    return all(bench.at(records, span) for span in bench.question.related[:1])
 
 
 def flags_in(flags: Iterable[Flags], norms: list[Any]) -> list[Flags]:

@@ -58,7 +58,7 @@ class Modes:
     def calls(self, calls: list[LayerCall] | None = None) -> list[LayerCall]:
         """The calls at the place that the user's code makes, of layers with normalizations; of all that were seen, or of these."""
         known = self.stage.recording.calls if calls is None else calls
-        return self.bench._at([each for each in known if each.direct and norms_of(each.layer)], self.span)
+        return self.bench.at([each for each in known if each.direct and norms_of(each.layer)], self.span)
 
     def told(self, mode: bool | None, work: Work, still: bool) -> Verdict:
         """Whether trainable normalizations that the place gives a mode stand still (or move) while something is done to the model.

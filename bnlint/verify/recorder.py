@@ -84,10 +84,6 @@ class Happening:
     error: BaseException | None = None
     plan: Plan | None = None
 
-    def flag_of(self, layer: Any) -> Flags | None:
-        """What is known about a layer behind it."""
-        return next((each for each in self.flags if each.layer is layer), None)
-
 
 @dataclass(eq=False)
 class Failure:
