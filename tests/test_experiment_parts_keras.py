@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import pytest
+import tf_keras
 
 from bnlint.finding import Span
 from bnlint.verify.expressions import Unknowable, Written
+from bnlint.verify.objects import is_norm
 from bnlint.verify.passes import forward, settle
 from bnlint.verify.plans import Plan, planned
+from bnlint.verify.synthetic import leaves, mapped
 
 layers = keras.layers
 ROWS = np.zeros((65, 4), "float32")
@@ -87,3 +90,30 @@ def test_a_pass_shows_what_layers_are_given_and_takes_changed_outputs() -> None:
     assert np.array_equal(seen[0].gave, seen[1].given)
     outputs, _ = forward(model, batch, False, lambda layer: layer is norm, lambda layer, output: output * 0.0)
     assert np.array_equal(outputs[0], np.tile(last.bias.numpy(), (4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "is_one"),
+    [
+        (layers.BatchNormalization(), True),
+        (tf_keras.layers.BatchNormalization(), True),
+        (tf_keras.layers.experimental.SyncBatchNormalization(), True),
+        (layers.LayerNormalization(), False),
+        (tf_keras.layers.LayerNormalization(), False),
+        (tf_keras.layers.Dense(1), False),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_the_batch_normalizations_of_both_generations_are_known(layer: Any, is_one: bool) -> None:
+    assert is_norm(layer) == is_one
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+def test_a_structure_is_mapped_as_it_is() -> None:
+    tree = {"a": [1, None], "b": (2, Pair(3, [4]))}
+    assert mapped(tree, lambda each: each + 1) == {"a": [2, None], "b": (3, Pair(4, [5]))}
+    assert leaves(tree) == [1, 2, 3, 4]

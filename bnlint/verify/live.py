@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from bnlint.verify.objects import norm_class
 from bnlint.verify.reference import Array
 
 _ROOTS = ("keras", "tf_keras")
@@ -43,12 +42,13 @@ class Live:
         self.generation = self.keras.__version__.partition(".")[0]
         self.backend: str = self.keras.backend.backend() if self.generation != "2" else "tensorflow"
 
-    @cached_property
-    def norm_class(self) -> Any:
+    @property
+    def norm_class(self) -> type:
         """The class in which ``call`` of Keras's own batch normalization stands."""
-        return next(kind for kind in self.keras.layers.BatchNormalization.__mro__ if "call" in vars(kind))
+        return norm_class(self.keras)
 
     def is_norm(self, layer: object) -> bool:
+        """Whether a layer is a batch normalization of this Keras or a subclass of one."""
         return isinstance(layer, self.norm_class)
 
     def layers(self) -> list[Any]:
@@ -107,18 +107,6 @@ class Live:
         """Bring the weights up to date in the middle of a training: on JAX the trainer has them."""
         if self.backend == "jax" and hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()
-
-
-def leaves(tree: Any) -> Iterator[Any]:
-    """The leaves of dictionaries, lists and tuples; None is no leaf."""
-    if isinstance(tree, dict):
-        for value in tree.values():
-            yield from leaves(value)
-    elif isinstance(tree, list | tuple):
-        for value in tree:
-            yield from leaves(value)
-    elif tree is not None:
-        yield tree
 
 
 def _keras_of(model: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnlint.verify.bench import Inconclusive
 from bnlint.verify.expressions import Unknowable, Written
-from bnlint.verify.objects import is_norm, kerases
+from bnlint.verify.objects import is_norm, kerases, norm_class
 
 if TYPE_CHECKING:
     from bnlint.verify.bench import Bench
@@ -134,7 +134,7 @@ def _parameters() -> set[str]:
 
 
 def _is_norm_class(cls: object) -> bool:
-    return isinstance(cls, type) and any(issubclass(cls, each.layers.BatchNormalization) for each in kerases())
+    return isinstance(cls, type) and any(issubclass(cls, norm_class(each)) for each in kerases())
 
 
 def _raised_in_constructor(error: BaseException) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
-from bnlint.verify.live import Live, leaves, to_array
+from bnlint.verify.live import Live, to_array
 from bnlint.verify.reference import Moments, moments
+from bnlint.verify.synthetic import leaves
 from bnlint.verify.unchanged import Undo, keep
 
 NOT_GIVEN = object()

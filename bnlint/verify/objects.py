@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,9 +56,16 @@ def is_graph(model: Any) -> bool:
     return "Functional" in names and "Sequential" not in names
 
 
+@lru_cache(maxsize=4)
+def norm_class(keras: Any) -> type:
+    """The class in which ``call`` of a Keras's own batch normalization stands: in Keras 2, also that of the synchronized one."""
+    own: type = keras.layers.BatchNormalization
+    return next(kind for kind in own.__mro__ if "call" in vars(kind))
+
+
 def is_norm(value: Any) -> bool:
-    """Whether a layer is Keras's batch normalization or a subclass of it."""
-    return any(isinstance(value, each.layers.BatchNormalization) for each in kerases())
+    """Whether a layer is a batch normalization of Keras or a subclass of one."""
+    return any(isinstance(value, norm_class(each)) for each in kerases())
 
 
 def is_symbolic(value: Any) -> bool:

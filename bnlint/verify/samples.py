@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bnlint.verify.live import Live, leaves
+from bnlint.verify.live import Live
+from bnlint.verify.synthetic import leaves, mapped
 
 MOST_SAMPLES = 32
 FEWEST_SAMPLES = 8
@@ -32,7 +33,7 @@ class Samples:
 
     @property
     def count(self) -> int:
-        return len(next(leaves(self.x)))
+        return len(leaves(self.x)[0])
 
     @property
     def batch(self) -> int:
@@ -44,16 +45,7 @@ class Samples:
         return self._mapped(lambda array: array[:count])
 
     def _mapped(self, change: Callable[[Any], Any]) -> Samples:
-        return Samples(mapped(change, self.x), mapped(change, self.y), mapped(change, self.weights), self.made_up)
-
-
-def mapped(change: Callable[[Any], Any], tree: Any) -> Any:
-    """The tree with every leaf changed; None stays."""
-    if isinstance(tree, dict):
-        return {key: mapped(change, value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree)(mapped(change, each) for each in tree)
-    return None if tree is None else change(tree)
+        return Samples(mapped(self.x, change), mapped(self.y, change), mapped(self.weights, change), self.made_up)
 
 
 def samples_of(data: Any) -> Samples:
@@ -81,10 +73,10 @@ def made_up(live: Live, seed: int = 0) -> Samples:
         raise ValueError("the shapes of the model's inputs are not known; give data=, a few samples to call it on")
     random = np.random.default_rng(seed)
     words = min((layer.input_dim for layer in live.layers() if type(layer).__name__ == "Embedding"), default=2)
-    shapes = list(leaves(mapped(lambda each: _Leaf(tuple(each.shape), str(each.dtype)), specification)))
+    shapes = leaves(mapped(specification, lambda each: _Leaf(tuple(each.shape), str(each.dtype))))
     size = sum(int(np.prod([dim or FREE_SPACE for dim in leaf.shape[1:]])) for leaf in shapes)
     count = min(MOST_SAMPLES, max(FEWEST_SAMPLES, MOST_ELEMENTS // max(1, size)))
-    return Samples(mapped(lambda each: _random(tuple(each.shape), each.dtype, count, words, random), specification), made_up=True)
+    return Samples(mapped(specification, lambda each: _random(tuple(each.shape), each.dtype, count, words, random)), made_up=True)
 
 
 @dataclass(frozen=True)
@@ -139,7 +131,7 @@ def _of_shapes(shape: Any) -> Any:
 
 def _is_arrays(data: Any) -> bool:
     """Is this a tree of arrays, and not something that yields batches?"""
-    found = list(leaves(data))
+    found = leaves(data)
     return bool(found) and all(_is_array(each) for each in found) if isinstance(data, dict | tuple | list) else _is_array(data)
 
 
@@ -150,9 +142,9 @@ def _is_array(value: Any) -> bool:
 def _of_one(data: Any) -> Samples:
     """What a batch or all the data holds; a tuple is inputs, targets and sample weights."""
     if isinstance(data, tuple):
-        x, y, weights, *_ = (*(mapped(_array, _joined(each)) for each in data), None, None)
+        x, y, weights, *_ = (*(mapped(_joined(each), _array) for each in data), None, None)
         return Samples(x, y, weights)
-    return Samples(mapped(_array, _joined(data)))
+    return Samples(mapped(_joined(data), _array))
 
 
 def _joined(tree: Any) -> Any:

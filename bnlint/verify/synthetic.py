@@ -46,12 +46,13 @@ def leaves(value: Tree) -> list[Any]:
 
 
 def mapped(value: Tree, function: Any) -> Tree:
-    """The structure with a function applied to its leaves."""
+    """The structure with a function applied to its leaves; None stays."""
     if isinstance(value, dict):
         return {key: mapped(each, function) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)([mapped(each, function) for each in value]) if not hasattr(value, "_fields") else value
-    return function(value)
+        parts = [mapped(each, function) for each in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return None if value is None else function(value)
 
 
 def batch_size_for(shape: tuple[int, ...]) -> int:

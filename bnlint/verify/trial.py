@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from bnlint.verify.live import Live, leaves, to_array
+from bnlint.verify.live import Live, to_array
 from bnlint.verify.norm_calls import NormCall, Recorder, tensors_of
 from bnlint.verify.reference import Array
-from bnlint.verify.samples import Samples, mapped
+from bnlint.verify.samples import Samples
+from bnlint.verify.synthetic import leaves, mapped
 from bnlint.verify.unchanged import Undo, state_variables, twin_of, unchanged
 
 LEARNING_RATE = 1e-3
@@ -117,7 +118,7 @@ class Trial:
         def others(array: Any) -> Any:
             return np.concatenate([array[:1], array[-(half - 1) :]])
 
-        return [mapped(lambda array: array[:half], self.samples.x), mapped(others, self.samples.x)]
+        return [mapped(self.samples.x, lambda array: array[:half]), mapped(self.samples.x, others)]
 
     def _predict(self) -> list[list[Array]]:
         twin = self._twin(compiled=self._default("predict_step"))
