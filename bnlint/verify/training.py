@@ -155,6 +155,8 @@ class Trainer:
                 let_go(error)
                 errors.append(error)
                 snapshot.restore()
+                if hasattr(model, "train_function"):
+                    model.train_function = None  # one whose tracing failed makes no variables later on
         if idle is not None:
             return idle
         raise Untrainable(
