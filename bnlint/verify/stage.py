@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from bnlint.verify import guesses, patches
-from bnlint.verify.entries import Entry, call_entry
+from bnlint.verify.entering import call_entry
+from bnlint.verify.entries import Entry
 from bnlint.verify.jobs import Job, Script
 from bnlint.verify.loading import load, project
 from bnlint.verify.objects import is_graph, is_layer, is_model, is_norm, keras_of, kerases, layers_of
@@ -225,7 +226,7 @@ class Stage:
 
     def batch(self, names: tuple[Any, ...]) -> tuple[Any, ...]:
         """Made-up values for the variables of a loop over data, in tuples where their names are."""
-        from bnlint.verify.entries import argument
+        from bnlint.verify.entering import argument
 
         return tuple(
             self.batch(name)
@@ -256,7 +257,7 @@ class Stage:
             try:
                 self.trainer.built(model)
                 count = len(leaves(self.trainer.inputs(model))[0])
-                return _tensor(mapped(next(iter(self.trainer._data(model)))[1], lambda each: each[:count]))
+                return _tensor(mapped(next(iter(self.trainer.data(model)))[1], lambda each: each[:count]))
             except Untrainable:
                 return _tensor(np.random.default_rng(4).integers(0, 2, 8))
 

@@ -130,7 +130,7 @@ class Trainer:
         """A real ``fit`` of a few steps, and what it moved; raises Untrainable."""
         self.built(model)
         _compiled(model)
-        candidates = iter([(x, y)]) if x is not None else self._data(model)
+        candidates = iter([(x, y)]) if x is not None else self.data(model)
         errors = []
         idle: list[Flags] | None = None
         snapshot = Snapshot(model)
@@ -163,7 +163,8 @@ class Trainer:
             f"the model cannot be trained: {_said(errors[0])}" if errors else "there is nothing to train on"
         ) from None
 
-    def _data(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
+    def data(self, model: Any) -> Iterator[tuple[Tree, Tree]]:
+        """Inputs and targets that a model may be trained on, likeliest first."""
         structure = batch_structure(model)
         found = self._pairs(model) if has_call(model) else self._data_of_parts(model)
         if structure == SINGLE:
@@ -215,11 +216,11 @@ class Trainer:
         """Data for a model that is no more than its ``train_step``: what the models inside take, likeliest targets first."""
         parts = [each for each in model._flatten_layers(include_self=False) if is_model(each) and input_tensors(each) is not None]
         for part in parts:
-            inputs, targets = next(self._data(part))
+            inputs, targets = next(self.data(part))
             yield inputs, targets
             yield inputs, None
             yield inputs, inputs
-            for other in list(self._data(part))[1:]:
+            for other in list(self.data(part))[1:]:
                 yield inputs, other[1]
 
     # The user's own calls
