@@ -75,7 +75,7 @@ from bnlint.update_ops import lost_keras_updates, never_in_training, unrun_updat
 from bnlint.verify.again import first_training_moves, heeded_by_fit
 from bnlint.verify.batches_apart import told_apart
 from bnlint.verify.bench import Bench, Inconclusive
-from bnlint.verify.course import moved_in_training, normalizations_at
+from bnlint.verify.course import as_trained, moved_in_training, normalizations_at
 from bnlint.verify.flags import freezes_lost, frozen_at_start, met_by_loop
 from bnlint.verify.raised import adds_state, constructs_a_norm, holds_the_class, refuses_its_input
 from bnlint.wrappers import by_call
@@ -132,6 +132,7 @@ __all__ = [
     "adds_state",
     "all_steps",
     "always",
+    "as_trained",
     "attributes_with",
     "averaged_evaluations",
     "backbones",

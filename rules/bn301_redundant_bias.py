@@ -73,6 +73,7 @@ from bnlint.api import (
     Rule,
     Span,
     Verdict,
+    as_trained,
     by_call,
     output_norms,
     report,
@@ -214,6 +215,7 @@ def experiment(bench: Bench) -> Verdict:
         return bench.decided(False, "the layer has no bias")
     changes, noises = [], []
     for model in {id(each): each for each in map(bench.model_of, layers)}.values():
+        as_trained(bench, model)
         before, again = (training_outputs(bench, model) for _ in range(2))
         with bench.restored(model):
             for layer in layers:

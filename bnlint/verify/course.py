@@ -99,6 +99,19 @@ def _fitted(bench: Bench, found: list[Happening], norms: list[Any]) -> list[Flag
     return flags_in(bench.fit(most.model), norms)
 
 
+def as_trained(bench: Bench, model: Any) -> None:
+    """Give a model the flags that it had where the code compiled or trained it with most of its normalizations trainable.
+
+    A GAN's discriminator ends frozen, and is trained all the same.
+    """
+    from bnlint.verify.objects import norms_of
+
+    norms = norms_of(model)
+    found = [each for each in happened(bench, "compile", *FITS) if flags_in(each.before, norms)]
+    if found:
+        with_flags(bench, max(found, key=lambda each: sum(flag.trainable for flag in flags_in(each.before, norms))).before)
+
+
 def with_flags(bench: Bench, flags: list[Flags]) -> None:
     """Give layers the flags that they had, containers before what they hold."""
     with bench.stage.quiet():

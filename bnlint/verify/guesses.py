@@ -17,7 +17,8 @@ SIZE = object()
 """Stands for the height or width of an image."""
 
 _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
-    (r"(input|image|img|x|in|data|sample|obs(ervation)?|state)_?(shape|dims?|size)s?", lambda: (32, 32, 3)),
+    (r"(input|image|img|x|in|data|sample|obs(ervation)?|state)_?shapes?|(image|img)_?(dims?|size)s?", lambda: (32, 32, 3)),
+    (r"(input|x|in|data|sample|obs(ervation)?|state)_?(dims?|size)", lambda: 8),
     (r"shape", lambda: (32, 32, 3)),
     (r"(batch|bs)(_?size)?", lambda: 16),
     (r"(img|image|input)?_?(height|width|rows?|cols?|size|h|w|res(olution)?)", lambda: SIZE),
@@ -71,6 +72,15 @@ _BY_NAME: tuple[tuple[str, Callable[[], Any]], ...] = (
         r"(.*_)?(x|xs|xb|x_?batch|inputs?|tensor|input_tensor|images?|imgs?|batch|features|real|reals|noise|z|obs|states?|data|skip|residual|t|h|feat|out|layer|conv|d|last|prev|previous)\d*",
         lambda: INPUT,
     ),
+    # what the last word of a longer name says
+    (r".*_(scale|factor|ratio|multiplier|alpha|expansion|groups|strides?|dilation|step|index|id)", lambda: 1),
+    (r".*_(size|height|width|rows|cols)", lambda: SIZE),
+    (r".*_(channels|ch)", lambda: 3),
+    (r".*_(filters|units|dims?|features|neurons)", lambda: 16),
+    (r".*_(classes|labels|outputs|actions)", lambda: 10),
+    (r".*_(layers|blocks|depth|levels|stages|heads)", lambda: 2),
+    (r".*_(rate|prob|p)", lambda: 0.1),
+    (r".*_(length|len|steps|epochs)", lambda: 8),
 )
 _BY_ANNOTATION: tuple[tuple[str, Any], ...] = (
     ("bool", False),
