@@ -52,7 +52,7 @@ def unique(values: Iterable[Any]) -> list[Any]:
 
 def came_by(bench: Bench) -> bool:
     """Whether the run came by the first of the related places, where the finding has any."""
-    records: list[Any] = [*bench.recording.happenings, *bench.recording.constructions]
+    records: list[Any] = [*bench.recording.happenings, *bench.recording.constructions, *bench.recording.calls]
     return all(bench.at(records, span) for span in bench.question.related[:1])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from bnlint.finding import Verdict
 from bnlint.registry import load
 from bnlint.verify.bench import Bench, Inconclusive, NeedsCourse, NeedsData
+from bnlint.verify.course import came_by
 from bnlint.verify.jobs import Job, Question
 from bnlint.verify.runs import Needs, Runs
 from bnlint.verify.stage import Stage
@@ -32,7 +33,7 @@ def decide(runs: Runs, index: int, question: Question) -> Verdict:
         bench = Bench(stage, index, question)
         try:
             verdict = experiment(bench)
-            if verdict.status == "confirmed" or (verdict.status == "refuted" and whole):
+            if verdict.status == "confirmed" or (verdict.status == "refuted" and whole and came_by(bench)):
                 return verdict
             stage.used_shape = False
             reasons.append((2, f"{verdict.reason}, but only a part of the code could be run"))

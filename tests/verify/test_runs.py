@@ -13,6 +13,7 @@ from bnlint.finding import Span, Verdict
 from bnlint.verify import perform, runs
 from bnlint.verify.bench import Inconclusive, NeedsCourse, NeedsData
 from bnlint.verify.jobs import Job, Question, Script
+from bnlint.verify.places import Place
 from bnlint.verify.recorder import Failure, Recording
 
 PATH = "/project/net.py"
@@ -216,6 +217,18 @@ def test_a_refutation_from_the_outermost_function_is_not_where_other_files_lead_
 def test_a_refutation_from_another_file_whose_function_is_called_itself_is_not_accepted(decided: Decided) -> None:
     helper = Script("/project/helper.py", "def make():\n    return 1\n", "helper", entry="make", outermost=False)
     assert decided(says("refuted", through("make")), job(helper))[0].status == "inconclusive"
+
+
+def test_a_refutation_is_not_accepted_where_the_run_did_not_come_by_the_place_that_the_finding_names(decided: Decided) -> None:
+    named = Span(PATH, 4, 5, 4, 20)
+    asked = Job(PATH, NET, "net", (), (Question("BN301", Span(PATH, 2, 1, 3, 1), (named,)),), (1, 3))
+    assert decided(says("refuted"), asked)[0].status == "inconclusive"
+
+    def come_by(bench: Any) -> Verdict:
+        bench.recording.constructions.append(Construction(object(), (Place(*named),), 1))
+        return Verdict("refuted", "measured")
+
+    assert decided(come_by, asked)[0].status == "refuted"
 
 
 def test_a_refutation_of_what_the_module_itself_builds_is_accepted(decided: Decided) -> None:
