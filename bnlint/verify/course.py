@@ -100,13 +100,15 @@ def _fitted(bench: Bench, found: list[Happening], norms: list[Any]) -> list[Flag
 
 
 def as_trained(bench: Bench, model: Any) -> None:
-    """Give a model the flags that it had where the code compiled or trained it with most of its normalizations trainable.
+    """Give a model the flags that it had where the code compiled or trained it with most normalizations trainable: of those
+    that the finding names, else of its own.
 
-    A GAN's discriminator ends frozen, and is trained all the same.
+    One half of a GAN ends frozen, and is trained all the same.
     """
-    from bnlint.verify.objects import norms_of
+    from bnlint.verify.objects import is_norm, norms_of
 
-    norms = norms_of(model)
+    calls = [each for span in bench.question.related for each in bench.at(bench.recording.calls, span)]
+    norms = unique(each.layer for each in calls if is_norm(each.layer)) or norms_of(model)
     found = [each for each in happened(bench, "compile", *FITS) if flags_in(each.before, norms)]
     if found:
         with_flags(bench, max(found, key=lambda each: sum(flag.trainable for flag in flags_in(each.before, norms))).before)

@@ -33,7 +33,7 @@ def decide(runs: Runs, index: int, question: Question) -> Verdict:
         bench = Bench(stage, index, question)
         try:
             verdict = experiment(bench)
-            if verdict.status == "confirmed" or (verdict.status == "refuted" and whole and came_by(bench)):
+            if verdict.status == "confirmed" or (verdict.status == "refuted" and whole and came_by(bench) and not _broken(bench)):
                 return verdict
             stage.used_shape = False
             reasons.append((2, f"{verdict.reason}, but only a part of the code could be run"))
@@ -52,6 +52,11 @@ def decide(runs: Runs, index: int, question: Question) -> Verdict:
         except Exception as error:  # noqa: BLE001 - user code runs inside the experiment, and may raise anything
             reasons.append((2, f"the experiment failed: {raised(error)}"))
     return Verdict("inconclusive", max(reasons, key=lambda each: each[0], default=(0, "the code cannot be run"))[1])
+
+
+def _broken(bench: Bench) -> bool:
+    """Whether code of the place's file raised: models may be left half-made, half-frozen or untrained then."""
+    return any(place.path == bench.span.path for failure in bench.recording.failures for place in failure.places)
 
 
 def _behind(stage: Stage, bench: Bench) -> str:

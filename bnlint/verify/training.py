@@ -131,6 +131,8 @@ class Trainer:
         self.built(model)
         _compiled(model)
         candidates = iter([(x, y)]) if x is not None else self.data(model)
+        if x is None and not self._eager and id(model) in self.accepted:  # others would be traced anew, with the flags of today
+            candidates = iter([self.accepted[id(model)]])
         errors = []
         idle: list[Flags] | None = None
         snapshot = Snapshot(model)
@@ -207,6 +209,7 @@ class Trainer:
     def traced(self) -> Iterator[None]:
         """Train in graphs while the block runs, where it matters when flags are read."""
         self._eager = False
+        self.accepted.clear()
         try:
             yield
         finally:

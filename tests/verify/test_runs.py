@@ -14,7 +14,7 @@ from bnlint.verify import perform, runs
 from bnlint.verify.bench import Inconclusive, NeedsCourse, NeedsData
 from bnlint.verify.jobs import Job, Question, Script
 from bnlint.verify.places import Place
-from bnlint.verify.recorder import Failure, Recording
+from bnlint.verify.recorder import Construction, Failure, Recording
 
 PATH = "/project/net.py"
 NET = "def block(x, shape):\n    return x\ndef net(x):\n    return block(x, (4,))\nnet(1)\n"
@@ -229,6 +229,14 @@ def test_a_refutation_is_not_accepted_where_the_run_did_not_come_by_the_place_th
         return Verdict("refuted", "measured")
 
     assert decided(come_by, asked)[0].status == "refuted"
+
+
+def test_a_refutation_is_not_accepted_where_code_of_the_file_raised(decided: Decided) -> None:
+    def experiment(bench: Any) -> Verdict:
+        bench.recording.failures.append(Failure(OSError("no such file"), (Place(PATH, 4, 1, 4, 9),), 1))
+        return Verdict("refuted", "measured")
+
+    assert decided(experiment, job())[0].status == "inconclusive"
 
 
 def test_a_refutation_of_what_the_module_itself_builds_is_accepted(decided: Decided) -> None:
