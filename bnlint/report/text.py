@@ -44,19 +44,19 @@ def _block(report: Report, finding: Finding, paint: Painter) -> Iterator[str]:
     yield _headline(report, finding, paint)
     yield from _snippet(report, finding.span, paint, "caret")
     for related in finding.related:
-        yield f"  {paint(_where(report, related.span), 'dim')}: {_visible(related.message)}"
+        yield f"  {paint(_where(report, related.span), 'dim')}: {visible(related.message)}"
         yield from _snippet(report, related.span, paint, "dim")
     if finding.verdict:
         status = paint(finding.verdict.status, finding.verdict.status)
-        yield f"  {status}: {_visible(finding.verdict.reason)}"
+        yield f"  {status}: {visible(finding.verdict.reason)}"
     if finding.fix:
         kind = "" if finding.fix.applicability == "safe" else " (unsafe)"
-        yield f"  fix{kind}: {_visible(finding.fix.message)}"
+        yield f"  fix{kind}: {visible(finding.fix.message)}"
 
 
 def _headline(report: Report, finding: Finding, paint: Painter) -> str:
     code = paint(finding.code, finding.severity)
-    return f"{paint(_where(report, finding.span), 'bold')}: {code} [{finding.name}] {_visible(finding.message)}"
+    return f"{paint(_where(report, finding.span), 'bold')}: {code} [{finding.name}] {visible(finding.message)}"
 
 
 def _status(finding: Finding, paint: Painter) -> str:
@@ -68,7 +68,7 @@ def _where(report: Report, span: Span) -> str:
     source = report.source(span.path)
     cell, row = source.place(span.line) if source else (None, span.line)
     inside = f"cell {cell}:" if cell else ""
-    return f"{_visible(short_path(span.path))}:{inside}{row}:{span.column}"
+    return f"{visible(short_path(span.path))}:{inside}{row}:{span.column}"
 
 
 def short_path(path: str) -> str:
@@ -89,8 +89,8 @@ def _snippet(report: Report, span: Span, paint: Painter, style: str) -> Iterator
     shown = line[first : first + _WIDTH]
     end = max(start + 1, min(end, first + len(shown)))
     number = str(source.place(span.line)[1])
-    before, under = _visible(shown[: start - first]), _visible(shown[start - first : end - first])
-    yield f"  {paint(f'{number} |', 'dim')} {_visible(shown)}".rstrip()
+    before, under = visible(shown[: start - first]), visible(shown[start - first : end - first])
+    yield f"  {paint(f'{number} |', 'dim')} {visible(shown)}".rstrip()
     yield f"  {' ' * len(number)} {paint('|', 'dim')} {' ' * _width(before)}{paint('^' * max(1, _width(under)), style)}"
 
 
@@ -98,9 +98,6 @@ def visible(text: str) -> str:
     """Text that cannot steer a terminal; a tab becomes four blanks."""
     text = text.replace("\t", "    ")
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
-
-
-_visible = visible
 
 
 def _width(text: str) -> int:

@@ -33,10 +33,11 @@ def decide(runs: Runs, index: int, question: Question) -> Verdict:
         bench = Bench(stage, index, question)
         try:
             verdict = experiment(bench)
-            if verdict.status == "confirmed" or (verdict.status == "refuted" and whole and came_by(bench) and not _broken(bench)):
+            doubt = _doubt(bench, whole) if verdict.status == "refuted" else ""
+            if verdict.status != "inconclusive" and not doubt:
                 return verdict
             stage.used_shape = False
-            reasons.append((2, f"{verdict.reason}, but only a part of the code could be run"))
+            reasons.append((2, f"{verdict.reason}, but {doubt}" if doubt else verdict.reason))
         except NeedsCourse:
             stage.again = needs.course = True
         except NeedsData:
@@ -54,9 +55,18 @@ def decide(runs: Runs, index: int, question: Question) -> Verdict:
     return Verdict("inconclusive", max(reasons, key=lambda each: each[0], default=(0, "the code cannot be run"))[1])
 
 
-def _broken(bench: Bench) -> bool:
-    """Whether code of the place's file raised: models may be left half-made, half-frozen or untrained then."""
-    return any(place.path == bench.span.path for failure in bench.recording.failures for place in failure.places)
+def _doubt(bench: Bench, whole: bool) -> str:
+    """Why a run is not enough to refute a finding; empty where it is.
+
+    Where code of the file raised, models may be left half-made, half-frozen or untrained.
+    """
+    failures = bench.recording.failures
+    broken = next((each for each in failures if any(place.path == bench.span.path for place in each.places)), None)
+    if broken is not None:
+        return f"the code broke off: {raised(broken.error)}"
+    if not whole:
+        return "only a part of the code could be run"
+    return "" if came_by(bench) else "the run does not come by what the finding names"
 
 
 def _behind(stage: Stage, bench: Bench) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Any
 
 from bnlint.verify.entries import Entry, entries_for, entries_named, training_entries
 from bnlint.verify.jobs import Job, Question, Script
@@ -105,10 +106,16 @@ def _ways(job: Job, question: Question) -> Iterator[tuple[Script, Entry | None, 
                 alone = not job.others
                 yield from ((script, entry, entry.outermost and alone) for entry in _entries(job, question))
             elif script.entry:
-                found = entries_named(script.text, script.entry, job.arguments)
+                found = entries_named(script.text, script.entry, _configured(job, script.module))
                 yield from ((script, entry, script.outermost) for entry in found)
         except SyntaxError:
             continue
+
+
+def _configured(job: Job, module: str) -> dict[str, Mapping[str, Any]]:
+    """The configuration's arguments for functions and classes of a module, which is named in whole or by its last parts."""
+    named = ((name.rpartition(":")[0], name, each) for name, each in job.arguments.items())
+    return {name: each for home, name, each in named if not home or f".{module}".endswith(f".{home}")}
 
 
 def _entries(job: Job, question: Question) -> Iterator[Entry]:
@@ -119,7 +126,7 @@ def _entries(job: Job, question: Question) -> Iterator[Entry]:
     seen: list[Entry] = []
     for span in (question.span, *question.related):
         if span.path == job.path:
-            for entry in entries_for(job.text, span, job.arguments):
+            for entry in entries_for(job.text, span, _configured(job, job.module)):
                 if entry not in seen:
                     seen.append(entry)
                     yield entry

@@ -321,3 +321,19 @@ def test_few_runs_are_kept_alive(decided: Decided) -> None:
     Stage.made.clear()
     decided(says("confirmed", lambda stage: False), job(codes="BN301 BN301"))
     assert len(Stage.made) == 2 * 5
+
+
+def test_configured_arguments_are_those_of_the_module_that_they_name(decided: Decided) -> None:
+    asked = replace(job(), arguments={"net:block": {"shape": (7,)}, "other:net": {"x": 8}})
+    decided(says("confirmed", lambda stage: False), asked)
+    given = [each.entry.arguments for each in Stage.made if each.entry]
+    assert {"shape": (7,)} in given
+    assert {"x": 8} not in given
+
+
+def test_a_refutation_that_is_not_accepted_says_why(decided: Decided) -> None:
+    def broken(bench: Any) -> Verdict:
+        bench.recording.failures.append(Failure(OSError("no such file"), (Place(PATH, 4, 1, 4, 9),), 1))
+        return Verdict("refuted", "measured")
+
+    assert decided(broken, job())[0].reason == "measured, but the code broke off: OSError: no such file"
